@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# Warder's build.  `make help` lists the goals.  Everything made lands below build/ (or O=DIR).
+# Sources are found by folder: a new file needs no line here.
+
+O       ?= build
+CC      ?= cc
+CLANG   ?= clang
+BPFTOOL ?= bpftool
+PKGS    := libbpf libelf zlib libmnl libuv jansson yaml-0.1
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+BASE_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Wvla -D_GNU_SOURCE \
+	-Iuserspace -Iinclude -I$(O)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+ALL_CFLAGS  := $(BASE_CFLAGS) $(SANITIZE) $(CFLAGS)
+LIBS        := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+BPF_CFLAGS  := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-address-of-packed-member -D__TARGET_ARCH_$(ARCH) \
+	-Ibpf -Iinclude -Ivmlinux
+
+# Sources: main functions apart, everything else is one library.
+MAINS   := userspace/agent/main.c userspace/cli/main.c
+LIB_SRC := $(sort $(filter-out $(MAINS),$(wildcard userspace/*/*.c)))
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o)
+BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
+SKELS   := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/%.skel.h)
+UNIT    := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
+BPFTEST := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/bpf/*_test.c)))
+
+.PHONY: all
+all: $(O)/bin/warderd $(O)/bin/warderctl ## build everything
+
+$(O)/bin/warderd: $(O)/obj/userspace/agent/main.o $(O)/lib/libwarder.a
+$(O)/bin/warderctl: $(O)/obj/userspace/cli/main.o $(O)/lib/libwarder.a
+$(O)/bin/%:
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/lib/libwarder.a: $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(O)/obj/%.o: %.c $(O)/gen/version.h | $(SKELS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# BPF: object, stripped of DWARF, then its skeleton.
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	llvm-strip -g $@
+
+$(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# Rewritten only when the version changed.
+$(O)/gen/version.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define WARDER_VERSION "$(VERSION)"' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+.PHONY: FORCE
+FORCE:
+
+# Tests in C: each *_test.c is one program.  tests/suite.h is the frame.
+$(O)/tests/%_test: $(O)/obj/tests/%_test.o $(O)/lib/libwarder.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib/libwarder.a -lcunit $(LIBS)
+$(O)/obj/tests/%.o: ALL_CFLAGS += -Itests
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(O)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The compiler: from the store's objects to one node's verdict matrix.  A pure function of its
+ * input: no kernel, no clock, no order of events; the same objects always give the same result.
+ * Ids in the result are its own; datapath/plan maps them onto the ids that the kernel holds.
+ */
+#ifndef WARDER_POLICY_COMPILE_H
+#define WARDER_POLICY_COMPILE_H
+
+#include "store/policy.h"
+#include "store/store.h"
+#include "warder/peer.h"
+#include "warder/verdict.h"
+
+struct warder_compile_options {
+	const char *node;	  /* whose local pods are the endpoints */
+	const char *trust_domain;
+	const struct warder_prefix *pod_ranges; /* configured ones; nodes' spec.podCIDRs are added */
+	size_t n_pod_ranges;
+	const struct warder_addr *host_addrs; /* this node's own addresses as the kernel has them; the Node's are added */
+	size_t n_host_addrs;
+	const struct warder_addr *apiserver_addrs;
+	size_t n_apiserver_addrs;
+	bool audit_all; /* unused by cells: the agent's mode is a flag of each slot */
+};
+
+/* (namespace, ServiceAccount) of pods that are peers or endpoints. */
+struct warder_matrix_identity {
+	const char *ns, *service_account; /* borrowed from the store's objects, which the matrix holds */
+};
+
+struct warder_matrix_peer {
+	struct warder_addr addr;
+	__u32 identity;	 /* below WARDER_IDENTITY_FIRST: reserved; else FIRST + index into identities */
+	__u32 class, cidr_class;
+	__u16 flags;	 /* enum warder_peer_flag */
+	const struct warder_object *owner; /* the pod or node, NULL for a Service; borrowed */
+};
+
+struct warder_matrix_prefix {
+	struct warder_prefix prefix; /* ::ffff:0:0/96 and ::/0 are always there */
+	__u32 identity;		     /* WORLD or UNKNOWN */
+	__u32 class, cidr_class;
+};
+
+struct warder_matrix_port_range {
+	__u16 first, last;
+	__u16 class;
+};
+
+struct warder_matrix_endpoint {
+	const struct warder_object *pod; /* local, not hostNetwork, not finished; borrowed */
+	__u32 identity;
+	__u32 group;
+	bool isolated[2];
+};
+
+struct warder_matrix_group; /* for explanations: which policies select it, with their rules */
+
+struct warder_matrix_frontend { /* a Service's (address, port, protocol) */
+	struct warder_addr addr;
+	__u16 port;
+	__u8 protocol;
+};
+
+struct warder_matrix {
+	struct warder_matrix_identity *identities; /* sorted */
+	size_t n_identities;
+	struct warder_matrix_peer *peers; /* sorted by address, unique; two owners: see peer conflicts */
+	size_t n_peers;
+	struct warder_matrix_prefix *prefixes; /* sorted by (address, bits) */
+	size_t n_prefixes;
+	struct warder_matrix_port_range *ports[WARDER_PROTOCOLS]; /* each covers 0..65535, sorted */
+	size_t n_ports[WARDER_PROTOCOLS];
+	struct warder_matrix_frontend *frontends;
+	size_t n_frontends;
+	struct warder_matrix_endpoint *endpoints; /* sorted by (namespace, name) */
+	size_t n_endpoints;
+	struct warder_matrix_group *groups;
+	__u32 n_groups, n_classes, n_port_classes, n_bitmaps, words;
+	struct warder_cell *cells; /* [direction][group][class], ids into bitmaps */
+	__u64 *bitmaps;		   /* n_bitmaps x words; 0 is NONE, 1 is ALL */
+	struct warder_object **held; /* references that keep the borrowed pointers alive */
+	size_t n_held;
+	struct warder_matrix_problem *problems; /* policies that are broken, addresses with two owners ... */
+	size_t n_problems;
+};
+
+struct warder_matrix_problem {
+	char *object; /* "NetworkPolicy x/y" */
+	char *what;
+};
+
+int warder_compile(const struct warder_store *store, const struct warder_compile_options *options,
+		   struct warder_matrix **ret, struct warder_error *error);
+void warder_matrix_free(struct warder_matrix *matrix);
+
+/* Who an address is on this node: the exact peer, else the longest prefix. */
+struct warder_matrix_who {
+	__u32 identity, class, cidr_class;
+	__u16 flags;
+	const struct warder_object *owner; /* NULL */
+};
+void warder_matrix_find(const struct warder_matrix *matrix, const struct warder_addr *addr,
+			struct warder_matrix_who *ret);
+__u16 warder_matrix_port_class(const struct warder_matrix *matrix, __u8 protocol, __u16 port);
+/* What the cell says: bit 0 enforced, bit 1 as if audited policies were real. */
+unsigned warder_matrix_verdict(const struct warder_matrix *matrix, enum warder_direction direction, __u32 group,
+			       __u32 class, __u16 port_class);
+
+/* Which policy decided (for explain and alerts): those of an allow, or of an explicit deny, or for a
+ * default deny those that select the endpoint in this direction and let nothing through. */
+struct warder_matrix_blame {
+	const struct warder_object *policy; /* borrowed */
+	int rule;			    /* index in the policy's rules, -1 = isolation alone */
+	bool audited;
+};
+size_t warder_matrix_blame(const struct warder_matrix *matrix, enum warder_direction direction, __u32 group,
+			   __u32 class, __u8 protocol, __u16 port, bool audited,
+			   struct warder_matrix_blame *ret, size_t room); /* returns how many there are */
+
+#endif
