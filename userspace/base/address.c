@@ -98,6 +98,8 @@ bool warder_prefix_has(const struct warder_prefix *prefix, const struct warder_a
 {
 	struct warder_addr masked = *addr;
 
+	if (prefix->bits < 96 && warder_addr_is4(addr)) /* ::/0 is every IPv6 address, and only these */
+		return false;
 	mask(&masked, prefix->bits);
 	return !warder_addr_compare(&masked, &prefix->addr);
 }
