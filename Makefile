@@ -74,6 +74,42 @@ $(O)/tests/%_test: $(O)/obj/tests/%_test.o $(O)/lib/libwarder.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib/libwarder.a -lcunit $(LIBS)
 $(O)/obj/tests/%.o: ALL_CFLAGS += -Itests
 
+.PHONY: unit-programs bpf-programs
+unit-programs: $(UNIT)
+bpf-programs: $(BPFTEST)
+
+.PHONY: test test-unit test-bpf test-e2e test-vm demo
+test: ## every test that this machine can run
+	@O=$(O) tools/test
+test-unit: ## tests of the parts, without root
+	@O=$(O) tools/test unit
+test-bpf: ## the real programs under test run
+	@O=$(O) tools/test bpf
+test-e2e: ## pods as network namespaces, real packets
+	@O=$(O) tools/test e2e
+test-vm: ## the same objects on other kernels, in QEMU
+	@O=$(O) tools/test vm
+demo: ## the whole thing in a minute
+	@O=$(O) tools/demo
+
+.PHONY: asan
+asan: ## the unit tests under address and undefined-behaviour sanitizers
+	@$(MAKE) -s O=$(O)/asan SANITIZE='-fsanitize=address,undefined -fno-omit-frame-pointer' all unit-programs
+	@O=$(O)/asan tools/test unit
+
+.PHONY: lint format
+lint: ## clang-format, clang-tidy, the direction of includes, shellcheck
+	@tools/lint
+format: ## rewrite the sources as .clang-format says
+	@clang-format -i $$(git ls-files '*.c' '*.h' ':!vmlinux')
+
+prefix ?= /usr
+.PHONY: install
+install: all ## install below DESTDIR
+	install -D -t $(DESTDIR)$(prefix)/sbin $(O)/bin/warderd
+	install -D -t $(DESTDIR)$(prefix)/bin $(O)/bin/warderctl
+	@if [ -d $(O)/man ]; then install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 $(O)/man/*.1; fi
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(O)
