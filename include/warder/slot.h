@@ -72,8 +72,25 @@ struct warder_own_key {
 };
 _Static_assert(sizeof(struct warder_own_key) == 28, "layout");
 
-/* Map `cgroups`: pod cgroup id (v2) to slot, for the socket hooks. */
+/*
+ * Who a process is, for the socket hooks.  Inside a pod's own network namespace the namespace decides
+ * (map `namespaces`: __u64 inode of the namespace, as stat() of /proc/PID/ns/net tells it), since what
+ * leaves it leaves by the pod's link, whoever opened the socket.  Only where no entry of that map says
+ * who it is does the cgroup count (map `cgroups`: __u64 v2 id of the pod's directory), and only with
+ * WARDER_CGROUP_DECIDES: else a nested namespace of the pod, or one of the node that its process entered,
+ * would be refused what its link never carries.  An entry whose generation is not its slot's is nobody.
+ */
+enum warder_cgroup_flag {
+	WARDER_CGROUP_DECIDES = 1 << 0, /* a hostNetwork pod, or one whose namespace is not known yet */
+};
+
 struct warder_cgroup {
+	__u32 generation;
+	__u16 slot;
+	__u16 flags; /* enum warder_cgroup_flag */
+};
+
+struct warder_namespace {
 	__u32 generation;
 	__u16 slot;
 	__u16 flags; /* 0 */

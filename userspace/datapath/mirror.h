@@ -19,6 +19,7 @@ enum warder_table {
 	WARDER_TABLE_SLOTS,
 	WARDER_TABLE_OWN,
 	WARDER_TABLE_CGROUPS,
+	WARDER_TABLE_NAMESPACES, /* key __u64 inode, value struct warder_namespace */
 	WARDER_TABLE_LINKS,
 	WARDER_TABLE_PEER4,
 	WARDER_TABLE_PEER6,

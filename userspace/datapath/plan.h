@@ -21,6 +21,7 @@ struct warder_plan_endpoint {
 	const struct warder_matrix_endpoint *endpoint; /* NULL: a held link whose pod nobody knows yet */
 	__u8 uid[16];
 	__u64 cgroup;
+	__u64 netns; /* inode of its network namespace, for table NAMESPACES; 0 = not known yet, or the node's own */
 	__u16 flags; /* AUDIT, OPAQUE, NO_CONNECT, JUDGE_HOST, HOLD of enum warder_slot_flag */
 	const struct warder_addr *addrs; /* its own addresses */
 	size_t n_addrs;
