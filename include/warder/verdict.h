@@ -17,6 +17,11 @@ struct warder_shape {
 	__u32 classes; /* columns */
 	__u32 bitmaps; /* how many bitmaps */
 	__u32 words;   /* u64 words in one bitmap, a power of two */
+	/* What follows is only how many entries the tables hold; no program reads it. */
+	__u32 peers;	  /* peer4, and again peer6 */
+	__u32 cidrs;	  /* cidr4, and again cidr6 */
+	__u32 frontends;
+	__u32 identities;
 };
 
 struct warder_cell {

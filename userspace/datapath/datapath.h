@@ -23,6 +23,13 @@ struct warder_datapath_options {
 	__u32 mark_mask;	 /* bits of skb->mark for the sender's slot; 0 = none */
 	const __u16 *tunnel_ports; /* UDP ports of overlays, host order */
 	size_t n_tunnel_ports;
+	bool clsact;		 /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
+};
+
+/* A network namespace, named by a process in it; the inode is checked, since a pid may have gone to another. */
+struct warder_netns {
+	int pid;     /* 0 = none known */
+	__u64 inode; /* 0 = not checked */
 };
 
 struct warder_datapath_sink {
@@ -36,7 +43,8 @@ int warder_datapath_open(uv_loop_t *loop, const struct warder_datapath_options *
 			 const struct warder_datapath_sink *sink, struct warder_datapath **ret, struct warder_error *error);
 /* Leaves everything pinned and enforcing. */
 void warder_datapath_close(struct warder_datapath *datapath);
-/* Detaches and unpins everything of Warder's below `bpffs` and in this network namespace. */
+/* Detaches and unpins everything of Warder's below `bpffs` and in this network namespace, and nothing of others.
+ * No agent may be running.  0 also where there was nothing. */
 int warder_datapath_uninstall(const char *bpffs, struct warder_error *error);
 
 struct warder_planner *warder_datapath_planner(struct warder_datapath *datapath);
@@ -46,10 +54,22 @@ int warder_datapath_apply(struct warder_datapath *datapath, const struct warder_
 			  const struct warder_plan_endpoint *endpoints, size_t n_endpoints, size_t *ret_writes,
 			  struct warder_error *error);
 
-/* Attach is asynchronous (sink->attached); gone: the slot word is cleared at once. */
-int warder_datapath_attach(struct warder_datapath *datapath, __u32 ifindex, struct warder_error *error);
+/*
+ * Attaches both programs to the host side of a pod's link, toward the pod first, on libuv's pool; the result
+ * is told by sink->attached.  `netns` (may be NULL) is the pod's: TCP sockets that began connections before
+ * are marked there, so that these go on.  A link that is attached already, or being attached, is told at once.
+ */
+int warder_datapath_attach(struct warder_datapath *datapath, __u32 ifindex, const struct warder_netns *netns,
+			   struct warder_error *error);
+/* Clears the link's word in the kernel at once, before anything else, and forgets its attachment. */
 void warder_datapath_link_gone(struct warder_datapath *datapath, __u32 ifindex);
 bool warder_datapath_is_attached(const struct warder_datapath *datapath, __u32 ifindex);
+/*
+ * Asks the kernel whether each attached link still has both programs, before all others; calls back for each
+ * that has not, with what is wrong ("program cil_from_container runs before ours").  Returns how many.
+ */
+size_t warder_datapath_check(struct warder_datapath *datapath,
+			     void (*problem)(void *data, __u32 ifindex, const char *what), void *data);
 
 /* Sums over CPUs; `ret` has room for slots * WARDER_COUNTERS_PER_SLOT. */
 int warder_datapath_counters(struct warder_datapath *datapath, struct warder_counter *ret, size_t n);
