@@ -52,7 +52,7 @@ struct warder_event_key {
 	__u8 hook;	/* enum warder_hook */
 	__u8 audited;	/* 1: it passed */
 	__u8 pad;
-	__u32 pad2;
+	__u32 pad2[2];
 };
 _Static_assert(sizeof(struct warder_event_key) == 56, "layout");
 
