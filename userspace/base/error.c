@@ -9,6 +9,7 @@ int warder_error_set(struct warder_error *error, int code, const char *format, .
 
 	if (!error)
 		return code;
+	error->field[0] = 0;
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);

@@ -9,7 +9,8 @@
 #include <stdarg.h>
 
 struct warder_error {
-	char text[512]; /* names the object and what to do; never ends in a newline; "" = none */
+	char text[512];	 /* names the object and what to do; never ends in a newline; "" = none */
+	char field[192]; /* path of the field at fault ("spec.ports[0].port"), "" = none */
 };
 
 /* Fills `error` (may be NULL) and returns `code`, a negative errno, so that it can be returned. */

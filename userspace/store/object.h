@@ -85,10 +85,11 @@ struct warder_object {
 	enum warder_kind kind;
 	char *api_version, *kind_name; /* as written */
 	char *ns;		       /* "" for cluster-scoped kinds; "default" where a namespaced one has none */
-	char *name, *uid;	       /* uid "" where absent */
+	char *name, *uid;	       /* uid "" where absent; FOREIGN: name is "NAME.KIND.GROUP", see describe */
 	char *origin;		       /* where it came from, for messages: "pods.yaml:12"; may be NULL */
 	bool audit;		       /* annotation warder.io/mode: audit (namespaces and policies) */
 	struct warder_labels labels;   /* a Namespace always has kubernetes.io/metadata.name */
+	json_t *spec;		       /* policies: the spec as written, for comparison and display; else NULL */
 	union {
 		struct warder_pod pod;
 		struct warder_node node;
@@ -103,11 +104,14 @@ struct warder_object {
  * policy): ignore it, error says which; -EINVAL where the object cannot be used at all (no name, a field of
  * a wrong type outside a policy's spec): error names the object, the field and what to do.
  * A policy whose spec cannot be used is an object all the same, with policy->broken set.
+ * After 0, error->text may hold a warning ("" = none): something was ignored, and the safer reading taken.
  */
 int warder_object_decode(const json_t *json, const char *origin, struct warder_object **ret,
 			 struct warder_error *error);
 struct warder_object *warder_object_ref(struct warder_object *object);
 void warder_object_unref(struct warder_object *object); /* NULL is fine */
+/* The same key and content; refs and origin do not count. */
+bool warder_object_equal(const struct warder_object *a, const struct warder_object *b);
 /* "NetworkPolicy catalyst-openbao/api" into `buffer`, which it returns. */
 const char *warder_object_describe(const struct warder_object *object, char *buffer, size_t size);
 

@@ -13,7 +13,8 @@ struct warder_store;
 struct warder_store *warder_store_new(void);
 void warder_store_free(struct warder_store *store);
 
-/* Takes a reference of its own.  Returns 1 where something changed, 0 where the same object was there. */
+/* Takes a reference of its own.  Returns 1 where something changed, 0 where an equal object was there,
+ * -ENOMEM. */
 int warder_store_put(struct warder_store *store, struct warder_object *object);
 int warder_store_delete(struct warder_store *store, enum warder_kind kind, const char *ns, const char *name);
 
