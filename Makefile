@@ -74,6 +74,11 @@ $(O)/tests/%_test: $(O)/obj/tests/%_test.o $(O)/lib/libwarder.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib/libwarder.a -lcunit $(LIBS)
 $(O)/obj/tests/%.o: ALL_CFLAGS += -Itests
 
+# Loaders and probers of tests/vm: plain programs over libbpf.
+$(O)/tests/vm/%: $(O)/obj/tests/vm/%.o | $(BPF_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 .PHONY: unit-programs bpf-programs
 unit-programs: $(UNIT)
 bpf-programs: $(BPFTEST)
