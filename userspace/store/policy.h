@@ -99,6 +99,8 @@ struct warder_policy {
 	 * understood it is every pod that the kind could select.  (DESIGN section 3.)
 	 */
 	char *broken;
+	/* NULL, or what is enforced in another way than it is written (a CIDR with host bits): told, harmless. */
+	char *warning;
 };
 
 void warder_policy_free(struct warder_policy *policy);
