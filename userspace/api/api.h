@@ -24,18 +24,25 @@ struct warder_api_call {
 	void (*run)(void *data, struct warder_api_client *client, const json_t *arguments);
 };
 
-int warder_api_open(uv_loop_t *loop, const char *path, const struct warder_api_call *calls, size_t n_calls, void *data,
-		    struct warder_api **ret, struct warder_error *error);
+int warder_api_open(uv_loop_t *loop, const char *path, const struct warder_api_call *calls,
+		    size_t n_calls, void *data, struct warder_api **ret,
+		    struct warder_error *error);
 void warder_api_close(struct warder_api *api);
 
-void warder_api_answer(struct warder_api_client *client, json_t *result, bool more); /* takes the reference */
-void warder_api_fail(struct warder_api_client *client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void warder_api_answer(struct warder_api_client *client, json_t *result,
+		       bool more); /* takes the reference */
+void warder_api_fail(struct warder_api_client *client, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Called once when the client is gone (for streams and late answers); data of its own. */
-void warder_api_client_watch(struct warder_api_client *client, void (*gone)(void *data), void *data);
-size_t warder_api_backlog(const struct warder_api_client *client); /* bytes not written yet: a slow reader is told so */
+void warder_api_client_watch(struct warder_api_client *client, void (*gone)(void *data),
+			     void *data);
+size_t warder_api_backlog(const struct warder_api_client
+				  *client); /* bytes not written yet: a slow reader is told so */
 
-/* The client's side (warderctl), blocking.  `answer` returns false to stop. 0, or -errno with error filled in. */
+/* The client's side (warderctl), blocking.  `answer` returns false to stop. 0, or -errno with error
+ * filled in. */
 int warder_api_ask(const char *path, json_t *request, int timeout_ms,
-		   bool (*answer)(void *data, const json_t *result), void *data, struct warder_error *error);
+		   bool (*answer)(void *data, const json_t *result), void *data,
+		   struct warder_error *error);
 
 #endif

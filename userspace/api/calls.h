@@ -44,11 +44,12 @@
  *             "isolated":{"ingress":true,"egress":false},"policies":2,
  *             "links":[{"name":"veth1","ifindex":5,"kind":"veth","attached":true}],
  *             "deny":COUNTS,"would_deny":COUNTS}
- *   STATE: "attached", "held" (its link is, its identity is not known), "waiting" (no link or cgroup
- *   yet), "uncovered" (a link that cannot be judged), "host-network".
+ *   STATE: "attached", "held" (its link is, its identity is not known), "waiting" (no link or
+ * cgroup yet), "uncovered" (a link that cannot be judged), "host-network".
  *
  * endpoint.get  {"endpoint":"namespace/pod" or an address}
- *   ENDPOINT with also {"cgroup":{"id":1,"path":"..."},"netns":4026531840,"group":2,"flags":["opaque"],
+ *   ENDPOINT with also
+ * {"cgroup":{"id":1,"path":"..."},"netns":4026531840,"group":2,"flags":["opaque"],
  *    "selected_by":[{"kind","namespace","name","mode":MODE,"directions":["ingress"]}],
  *    "counters":[{"direction","verdict","reason","packets","bytes"}]}     (those that are not 0)
  *
@@ -70,7 +71,8 @@
  *                 "ports":["TCP 80","UDP 53-60","all"],"port_classes":[4]}]}
  *
  * explain       {"from":"x/a","to":"y/b","port":80 or "http","protocol":"TCP"}
- *   the same keys, and {"egress":"allow","ingress":"deny","verdict":"deny","reason":"policy-denied",
+ *   the same keys, and
+ * {"egress":"allow","ingress":"deny","verdict":"deny","reason":"policy-denied",
  *    "policies":[{"kind","namespace","name","direction","rule":0,"mode":MODE}]}
  *   egress and ingress are null where this node does not judge that side.
  *
@@ -89,7 +91,8 @@
  * drops         {"limit":10}
  *   {"since":TIME,"reasons":[{"reason","direction","verdict","packets","bytes"}],   (largest first)
  *    "pairs":[PAIR]}
- *   PAIR {"source":SIDE,"destination":SIDE,"protocol","direction","verdict","reason","packets","bytes",
+ *   PAIR
+ * {"source":SIDE,"destination":SIDE,"protocol","direction","verdict","reason","packets","bytes",
  *         "first":TIME,"last":TIME,"other":false}
  *   reasons are the exact counters; pairs are what the alerts gathered since the agent started
  *   (warder_telemetry_pairs gives them ready made).
