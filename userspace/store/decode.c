@@ -173,7 +173,7 @@ static int decode_kind(const struct warder_member *root, struct warder_object *o
 	}
 }
 
-/* apiVersion and kind; -ENOTSUP where Warder has no use for it. */
+/* apiVersion and kind; -ENOTSUP where Warder has no use for it, -EPROTONOSUPPORT where it should have. */
 static int find_kind(const struct warder_member *root, const char **ret_version, const char **ret_kind,
 		     struct warder_kind_info *ret)
 {
@@ -197,11 +197,12 @@ static int find_kind(const struct warder_member *root, const char **ret_version,
 		 */
 		if (ret->kind == WARDER_KIND_NETWORK_POLICY || ret->kind == WARDER_KIND_IDENTITY_POLICY)
 			return 0;
-		return warder_member_fail(&version, "\"%.80s\" of %.80s is not known to this version of Warder, use %s",
-					 *ret_version, *ret_kind, ret->version);
+		warder_member_fail(&version, "\"%.80s\" of %.80s is not known to this version of Warder, use %s",
+				   *ret_version, *ret_kind, ret->version);
+		return -EPROTONOSUPPORT;
 	case WARDER_KIND_MISTAKEN:
-		return warder_member_fail(&kind, "\"%.80s\" is no kind of %.80s, use IdentityPolicy", *ret_kind,
-					 *ret_version);
+		warder_member_fail(&kind, "\"%.80s\" is no kind of %.80s, use IdentityPolicy", *ret_kind, *ret_version);
+		return -EPROTONOSUPPORT;
 	case WARDER_KIND_UNUSED:
 		break;
 	}

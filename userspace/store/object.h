@@ -101,7 +101,8 @@ struct warder_object {
 /*
  * Makes an object of decoded JSON (one Kubernetes object, not a List).
  * Returns 0 and a new reference; -ENOTSUP for a kind that Warder has no use for (and that is not
- * policy): ignore it, error says which; -EINVAL where the object cannot be used at all (no name, a field of
+ * policy): ignore it, error says which; -EPROTONOSUPPORT for a kind of ours in a version that is not known,
+ * or a kind that warder.io does not have: the object cannot be used, and that must be told; -EINVAL where the object cannot be used at all (no name, a field of
  * a wrong type outside a policy's spec): error names the object, the field and what to do.
  * A policy whose spec cannot be used is an object all the same, with policy->broken set.
  * After 0, error->text may hold a warning ("" = none): something was ignored, and the safer reading taken.
