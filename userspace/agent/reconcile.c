@@ -114,6 +114,7 @@ static void join_pod(struct agent *agent, struct join *join, const struct warder
 	*to = (struct warder_plan_endpoint){
 		.endpoint = endpoint,
 		.cgroup = host->cgroup,
+		.netns = host->netns,
 		.flags = pod_flags(agent, pod),
 		.addrs = pod->pod.addrs,
 		.n_addrs = pod->pod.n_addrs,
@@ -134,7 +135,9 @@ static void join_held(struct agent *agent, struct join *join, const struct warde
 			continue;
 		to = &join->endpoints[join->n++];
 		*to = (struct warder_plan_endpoint){
-			.cgroup = pods[i].cgroup, .flags = common_flags(agent) | WARDER_SLOT_HOLD};
+			.cgroup = pods[i].cgroup,
+			.netns = pods[i].netns,
+			.flags = common_flags(agent) | WARDER_SLOT_HOLD};
 		agent_uid(pods[i].uid, to->uid);
 		join_links(join, to, pods[i].links, pods[i].n_links);
 	}
