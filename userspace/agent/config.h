@@ -14,7 +14,8 @@
 #include "base/error.h"
 #include "base/log.h"
 
-#define WARDER_CONFIG_FILE "/etc/warder/warder.yaml" /* read where it is there and --config is not given */
+#define WARDER_CONFIG_FILE                                                                         \
+	"/etc/warder/warder.yaml" /* read where it is there and --config is not given */
 
 enum warder_feature {
 	WARDER_FEATURE_POLICY = 1 << 0,
@@ -54,22 +55,27 @@ struct warder_config {
 	__u32 mark_mask, max_endpoints, max_peers, max_flows, flows_per_endpoint;
 	unsigned alert_window_ms;
 	enum warder_log_level log_level;
-	json_t *shown; /* for `warderctl config`: [{"key", "value", "origin"}] in the table's order */
+	json_t *shown; /* for `warderctl config`: [{"key", "value", "origin"}] in the table's order
+			*/
 };
 
 /*
- * Reads the file and the flags.  0 and a configuration that the caller frees; 1 where --help, --help-markdown or
+ * Reads the file and the flags.  0 and a configuration that the caller frees; 1 where --help,
+ * --help-markdown or
  * --version was answered on stdout; -EINVAL or another -errno with the error filled in: key, value,
  * where it came from and what is allowed.
  */
-int warder_config_load(int argc, char **argv, struct warder_config **ret, struct warder_error *error);
+int warder_config_load(int argc, char **argv, struct warder_config **ret,
+		       struct warder_error *error);
 void warder_config_free(struct warder_config *config); /* NULL is fine */
 
 bool warder_config_is_opaque(const struct warder_config *config, const char *ns, const char *pod,
 			     const char *runtime_class); /* runtime_class may be NULL */
-/* Prefixes that the pod may use as sources beside its addresses: borrowed; the first entry that matches. */
-const struct warder_prefix *warder_config_pod_prefixes(const struct warder_config *config, const char *ns,
-						       const char *pod, size_t *ret_n);
+/* Prefixes that the pod may use as sources beside its addresses: borrowed; the first entry that
+ * matches. */
+const struct warder_prefix *warder_config_pod_prefixes(const struct warder_config *config,
+						       const char *ns, const char *pod,
+						       size_t *ret_n);
 
 /* The documentation of every key (docs/configuration.md), and the text of --help. */
 void warder_config_markdown(FILE *to);

@@ -62,7 +62,8 @@ int warder_listing_read(int dirfd, struct warder_listing *ret)
 	return error;
 }
 
-static void read_file(int dirfd, const char *name, struct warder_merge *merge, struct warder_problems *problems)
+static void read_file(int dirfd, const char *name, struct warder_merge *merge,
+		      struct warder_problems *problems)
 {
 	struct warder_file_content content;
 	struct warder_error error = {0};
@@ -76,16 +77,17 @@ static void read_file(int dirfd, const char *name, struct warder_merge *merge, s
 	warder_file_parse(name, text, size, &content);
 	free(text);
 	for (size_t i = 0; i < content.problems.n; i++)
-		warder_problems_add(problems, content.problems.v[i].fatal, content.problems.v[i].where, "%s",
-				    content.problems.v[i].what);
-	if (!content.refused && warder_merge_replace(merge, name, content.objects, content.n_objects))
+		warder_problems_add(problems, content.problems.v[i].fatal,
+				    content.problems.v[i].where, "%s", content.problems.v[i].what);
+	if (!content.refused &&
+	    warder_merge_replace(merge, name, content.objects, content.n_objects))
 		warder_problems_add(problems, true, name, "out of memory");
 	warder_file_release(&content);
 }
 
 int warder_directory_read(const char *path, const struct warder_source_sink *sink,
-			  void (*problem)(void *data, const struct warder_source_problem *problem), void *data,
-			  struct warder_error *error)
+			  void (*problem)(void *data, const struct warder_source_problem *problem),
+			  void *data, struct warder_error *error)
 {
 	CLEANUP(cleanup_close) int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct warder_problems problems = {0};
@@ -94,7 +96,8 @@ int warder_directory_read(const char *path, const struct warder_source_sink *sin
 	int code = dirfd < 0 ? -errno : warder_listing_read(dirfd, &listing);
 
 	if (code)
-		return warder_error_set(error, code, "manifest directory %s: %s", path, strerror(-code));
+		return warder_error_set(error, code, "manifest directory %s: %s", path,
+					strerror(-code));
 	merge = warder_merge_new(sink);
 	if (!merge) {
 		warder_listing_release(&listing);
@@ -103,7 +106,9 @@ int warder_directory_read(const char *path, const struct warder_source_sink *sin
 	for (size_t i = 0; i < listing.n; i++)
 		read_file(dirfd, listing.names[i], merge, &problems);
 	if (listing.cut)
-		warder_problems_add(&problems, true, path, "more than %d manifest files: some are not read", WARDER_LISTING_MAX);
+		warder_problems_add(&problems, true, path,
+				    "more than %d manifest files: some are not read",
+				    WARDER_LISTING_MAX);
 	warder_merge_apply(merge);
 	warder_merge_duplicates(merge, &problems);
 	for (size_t i = 0; problem && i < problems.n; i++)

@@ -14,7 +14,8 @@
 
 #define WHERE_MAX 320 /* a file's name, line and column */
 
-void warder_problems_add(struct warder_problems *problems, bool fatal, const char *where, const char *format, ...)
+void warder_problems_add(struct warder_problems *problems, bool fatal, const char *where,
+			 const char *format, ...)
 {
 	struct warder_source_problem *grown, problem = {.fatal = fatal};
 	va_list args;
@@ -49,7 +50,8 @@ bool warder_file_is_manifest(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return name[0] != '.' && dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml") || !strcmp(dot, ".json"));
+	return name[0] != '.' && dot &&
+	       (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml") || !strcmp(dot, ".json"));
 }
 
 /* Up to `room` bytes. */
@@ -68,10 +70,12 @@ static ssize_t read_all(int fd, char *to, size_t room)
 	return n;
 }
 
-int warder_file_load(int dirfd, const char *name, char **ret, size_t *ret_size, struct warder_error *error)
+int warder_file_load(int dirfd, const char *name, char **ret, size_t *ret_size,
+		     struct warder_error *error)
 {
 	/* A FIFO must not make us wait, nor a terminal become ours. */
-	CLEANUP(cleanup_close) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	CLEANUP(cleanup_close)
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	CLEANUP(cleanup_free) char *text = NULL;
 	struct stat before, after;
 	ssize_t n;
@@ -81,8 +85,10 @@ int warder_file_load(int dirfd, const char *name, char **ret, size_t *ret_size, 
 	if (!S_ISREG(before.st_mode))
 		return warder_error_set(error, -EINVAL, "is not a regular file");
 	if (before.st_size > WARDER_MANIFEST_BYTES_MAX)
-		return warder_error_set(error, -EFBIG, "has %lld bytes, at most %d are read: make several files of it",
-					(long long)before.st_size, WARDER_MANIFEST_BYTES_MAX);
+		return warder_error_set(
+			error, -EFBIG,
+			"has %lld bytes, at most %d are read: make several files of it",
+			(long long)before.st_size, WARDER_MANIFEST_BYTES_MAX);
 	text = malloc(before.st_size + 1);
 	if (!text)
 		return warder_error_set(error, -ENOMEM, "out of memory");
@@ -90,7 +96,8 @@ int warder_file_load(int dirfd, const char *name, char **ret, size_t *ret_size, 
 	if (n < 0)
 		return warder_error_set(error, n, "cannot be read: %s", strerror(-n));
 	if (n != before.st_size || fstat(fd, &after) || after.st_size != n ||
-	    after.st_mtim.tv_sec != before.st_mtim.tv_sec || after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
+	    after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
+	    after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
 		return warder_error_set(error, -EAGAIN, "changes while it is read");
 	*ret = TAKE(text);
 	*ret_size = n;
@@ -103,7 +110,8 @@ struct parsing {
 	size_t room;
 };
 
-static void problem_at(struct parsing *parsing, bool fatal, unsigned line, unsigned column, const char *what)
+static void problem_at(struct parsing *parsing, bool fatal, unsigned line, unsigned column,
+		       const char *what)
 {
 	char where[WHERE_MAX];
 
@@ -117,7 +125,8 @@ static void problem_at(struct parsing *parsing, bool fatal, unsigned line, unsig
 		warder_problems_add(&parsing->content->problems, fatal, where, "%s", what);
 }
 
-static void object_problem(struct parsing *parsing, bool fatal, const struct warder_manifest_place *place,
+static void object_problem(struct parsing *parsing, bool fatal,
+			   const struct warder_manifest_place *place,
 			   const struct warder_error *error)
 {
 	unsigned line = place->line, column = place->column;
@@ -155,8 +164,9 @@ static int take_object(void *data, const json_t *json, const struct warder_manif
 	char origin[WHERE_MAX];
 	int code;
 
-	snprintf(origin, sizeof(origin), "%.200s:%u%s%.*s", parsing->name, place->line, *place->prefix ? " " : "",
-		 (int)strlen(place->prefix) - (*place->prefix != 0), place->prefix);
+	snprintf(origin, sizeof(origin), "%.200s:%u%s%.*s", parsing->name, place->line,
+		 *place->prefix ? " " : "", (int)strlen(place->prefix) - (*place->prefix != 0),
+		 place->prefix);
 	code = warder_object_decode(json, origin, &object, &error);
 	switch (code) {
 	case 0:
@@ -183,7 +193,8 @@ static int take_object(void *data, const json_t *json, const struct warder_manif
 	}
 }
 
-void warder_file_parse(const char *name, const char *text, size_t size, struct warder_file_content *ret)
+void warder_file_parse(const char *name, const char *text, size_t size,
+		       struct warder_file_content *ret)
 {
 	struct parsing parsing = {.name = name, .text = text, .content = ret};
 	struct warder_manifest_place place = {0};
@@ -196,7 +207,9 @@ void warder_file_parse(const char *name, const char *text, size_t size, struct w
 		return;
 	ret->refused = true;
 	if (!*error.text)
-		warder_error_set(&error, code, code == -EFBIG ? "more than %d objects: make several files of it" : "out of memory",
+		warder_error_set(&error, code,
+				 code == -EFBIG ? "more than %d objects: make several files of it"
+						: "out of memory",
 				 WARDER_FILE_OBJECTS_MAX);
 	problem_at(&parsing, true, place.line, place.column, error.text);
 }

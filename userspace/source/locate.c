@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Finds a field in a YAML or JSON text again, for a message: only then is it worth reading twice.
- * Where the path ends before the field does (it is missing) the nearest thing above it is the answer.
+ * Where the path ends before the field does (it is missing) the nearest thing above it is the
+ * answer.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -98,7 +99,8 @@ static const char *enter_list(struct search *search, const char *path)
 	return NULL;
 }
 
-struct warder_yaml_place warder_yaml_locate(const char *text, size_t size, size_t number, const char *path)
+struct warder_yaml_place warder_yaml_locate(const char *text, size_t size, size_t number,
+					    const char *path)
 {
 	struct search search = {.found = {1, 1}};
 
@@ -112,9 +114,11 @@ struct warder_yaml_place warder_yaml_locate(const char *text, size_t size, size_
 	if (search.held && next(&search)) {
 		here(&search);
 		while (path && *path)
-			path = search.event.type == YAML_MAPPING_START_EVENT	? enter_map(&search, path)
-			       : search.event.type == YAML_SEQUENCE_START_EVENT ? enter_list(&search, path)
-										: NULL;
+			path = search.event.type == YAML_MAPPING_START_EVENT
+				       ? enter_map(&search, path)
+			       : search.event.type == YAML_SEQUENCE_START_EVENT
+				       ? enter_list(&search, path)
+				       : NULL;
 	}
 	if (search.held)
 		yaml_event_delete(&search.event);
@@ -122,8 +126,8 @@ struct warder_yaml_place warder_yaml_locate(const char *text, size_t size, size_
 	return search.found;
 }
 
-void warder_manifest_locate(const char *text, const struct warder_manifest_place *place, const char *field,
-			    unsigned *ret_line, unsigned *ret_column)
+void warder_manifest_locate(const char *text, const struct warder_manifest_place *place,
+			    const char *field, unsigned *ret_line, unsigned *ret_column)
 {
 	char path[sizeof(place->prefix) + sizeof(((struct warder_error *)0)->field)];
 	struct warder_yaml_place found;

@@ -52,7 +52,8 @@ static int hand_over(struct reading *reading, const json_t *object, unsigned lev
 	size_t used = strlen(reading->place.prefix);
 	int error = 0;
 
-	if (!ends_with_list(json_string_value(json_object_get(object, "kind"))) || !(json_is_array(items) || json_is_null(items)))
+	if (!ends_with_list(json_string_value(json_object_get(object, "kind"))) ||
+	    !(json_is_array(items) || json_is_null(items)))
 		return reading->each(reading->data, object, &reading->place);
 	if (level >= WARDER_MANIFEST_LISTS_MAX)
 		return warder_error_set(reading->error, -EINVAL, "more than %d Lists in each other",
@@ -62,7 +63,8 @@ static int hand_over(struct reading *reading, const json_t *object, unsigned lev
 
 		if (!item)
 			return warder_error_set(reading->error, -ENOMEM, "out of memory");
-		snprintf(reading->place.prefix + used, sizeof(reading->place.prefix) - used, "items[%zu].", i);
+		snprintf(reading->place.prefix + used, sizeof(reading->place.prefix) - used,
+			 "items[%zu].", i);
 		error = hand_over(reading, item, level + 1);
 		reading->place.prefix[used] = 0;
 		json_decref(item);
@@ -152,7 +154,8 @@ static size_t json_value_size(const char *text, size_t size)
 
 			while (end < size && strchr(" \t\r\n", text[end]))
 				end++;
-			return end < size && text[end] == '{' ? i + 1 : size; /* else blanks, or not JSON */
+			return end < size && text[end] == '{' ? i + 1
+							      : size; /* else blanks, or not JSON */
 		}
 	}
 	return size;
@@ -187,7 +190,8 @@ static int read_values(struct reading *reading, size_t at, size_t end)
 	while (!error && at < end) {
 		size_t size = text[at] == '{' ? json_value_size(text + at, end - at) : end - at;
 
-		reading->place = (struct warder_manifest_place){.line = reading->part_line, .begin = at, .size = size};
+		reading->place = (struct warder_manifest_place){
+			.line = reading->part_line, .begin = at, .size = size};
 		error = read_part(reading, at, size);
 		/* Blanks behind a value, so that the next one is seen to begin. */
 		while (at + size < end && strchr(" \t\r\n", text[at + size]))
@@ -206,7 +210,8 @@ static size_t part_end(const char *text, size_t size, size_t from)
 
 	while ((p = memchr(p, '\n', end - p))) {
 		p++;
-		if (end - p >= 3 && !memcmp(p, "---", 3) && (end - p == 3 || strchr(" \t\r\n", p[3])))
+		if (end - p >= 3 && !memcmp(p, "---", 3) &&
+		    (end - p == 3 || strchr(" \t\r\n", p[3])))
 			return p - text;
 	}
 	return size;
@@ -217,27 +222,34 @@ static bool is_directive(const char *text, size_t size)
 	return size && text[0] == '%';
 }
 
-static int check_bytes(const char *text, size_t size, struct warder_manifest_place *place, struct warder_error *error)
+static int check_bytes(const char *text, size_t size, struct warder_manifest_place *place,
+		       struct warder_error *error)
 {
 	const char *nul;
 
 	if (size > WARDER_MANIFEST_BYTES_MAX)
-		return warder_error_set(error, -EFBIG, "has %zu bytes, at most %d are read: make several files of it", size,
-					WARDER_MANIFEST_BYTES_MAX);
+		return warder_error_set(
+			error, -EFBIG,
+			"has %zu bytes, at most %d are read: make several files of it", size,
+			WARDER_MANIFEST_BYTES_MAX);
 	nul = memchr(text, 0, size);
 	if (!nul)
 		return 0;
 	place->line = 1;
 	for (const char *p = text; p < nul; p++)
 		place->line += *p == '\n';
-	return warder_error_set(error, -EINVAL, "a NUL byte: this is not a text of YAML or JSON in UTF-8");
+	return warder_error_set(error, -EINVAL,
+				"a NUL byte: this is not a text of YAML or JSON in UTF-8");
 }
 
 int warder_manifest_read(const char *text, size_t size,
-			 int (*each)(void *data, const json_t *object, const struct warder_manifest_place *place),
-			 void *data, struct warder_manifest_place *ret_place, struct warder_error *error)
+			 int (*each)(void *data, const json_t *object,
+				     const struct warder_manifest_place *place),
+			 void *data, struct warder_manifest_place *ret_place,
+			 struct warder_error *error)
 {
-	struct reading reading = {.text = text, .each = each, .data = data, .part_line = 1, .error = error};
+	struct reading reading = {
+		.text = text, .each = each, .data = data, .part_line = 1, .error = error};
 	int code = check_bytes(text, size, &reading.place, error);
 	size_t at = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0; /* a byte order mark */
 

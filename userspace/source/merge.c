@@ -19,7 +19,7 @@ struct holder { /* a file */
 
 struct claim {
 	const struct holder *file;
-	size_t order; /* in the file */
+	size_t order;		      /* in the file */
 	struct warder_object *object; /* the holder's reference */
 };
 
@@ -72,9 +72,9 @@ void warder_merge_free(struct warder_merge *merge)
 
 	if (!merge)
 		return;
-	HASH_ITER(hh, merge->names, name, next_name)
+	HASH_ITER (hh, merge->names, name, next_name)
 		name_free(merge, name);
-	HASH_ITER(hh, merge->files, file, next_file) {
+	HASH_ITER (hh, merge->files, file, next_file) {
 		HASH_DEL(merge->files, file);
 		holder_free(file);
 	}
@@ -90,7 +90,8 @@ static void set_dirty(struct warder_merge *merge, struct name *name)
 	merge->dirty = name;
 }
 
-static struct name *find_name(struct warder_merge *merge, const struct warder_object *object, bool make)
+static struct name *find_name(struct warder_merge *merge, const struct warder_object *object,
+			      bool make)
 {
 	size_t n_ns = strlen(object->ns), n_name = strlen(object->name), n = n_ns + n_name + 2;
 	struct name *name = calloc(1, sizeof(*name) + n), *found = NULL;
@@ -173,7 +174,8 @@ static struct holder *holder_new(const char *name, struct warder_object *const *
 	return file;
 }
 
-int warder_merge_replace(struct warder_merge *merge, const char *file, struct warder_object *const *objects, size_t n)
+int warder_merge_replace(struct warder_merge *merge, const char *file,
+			 struct warder_object *const *objects, size_t n)
 {
 	struct holder *new = holder_new(file, objects, n), *old;
 	int error = 0;
@@ -212,7 +214,8 @@ size_t warder_merge_apply(struct warder_merge *merge)
 			continue;
 		}
 		if (name->told) {
-			merge->sink->delete(merge->sink->data, name->told->kind, name->told->ns, name->told->name);
+			merge->sink->delete (merge->sink->data, name->told->kind, name->told->ns,
+					     name->told->name);
 			changes++;
 		}
 		name_free(merge, name);
@@ -222,7 +225,8 @@ size_t warder_merge_apply(struct warder_merge *merge)
 
 static int compare_problems(const void *a, const void *b)
 {
-	return strcmp(((const struct warder_source_problem *)a)->where, ((const struct warder_source_problem *)b)->where);
+	return strcmp(((const struct warder_source_problem *)a)->where,
+		      ((const struct warder_source_problem *)b)->where);
 }
 
 void warder_merge_duplicates(const struct warder_merge *merge, struct warder_problems *problems)
@@ -232,16 +236,19 @@ void warder_merge_duplicates(const struct warder_merge *merge, struct warder_pro
 
 	if (!merge->crowded)
 		return;
-	HASH_ITER(hh, merge->names, name, next) {
+	HASH_ITER (hh, merge->names, name, next) {
 		for (size_t i = 1; i < name->n && problems->n - first < DUPLICATES_MAX; i++) {
 			const struct warder_object *object = name->claims[i].object;
 			char text[600];
 
-			warder_problems_add(problems, false, object->origin, "%s is in %s too, and that one counts: remove one of them",
-					    warder_object_describe(object, text, sizeof(text)),
-					    name->claims[0].object->origin);
+			warder_problems_add(
+				problems, false, object->origin,
+				"%s is in %s too, and that one counts: remove one of them",
+				warder_object_describe(object, text, sizeof(text)),
+				name->claims[0].object->origin);
 		}
 	}
 	if (problems->n > first)
-		qsort(problems->v + first, problems->n - first, sizeof(*problems->v), compare_problems);
+		qsort(problems->v + first, problems->n - first, sizeof(*problems->v),
+		      compare_problems);
 }

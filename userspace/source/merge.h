@@ -11,11 +11,14 @@
 
 struct warder_merge;
 
-struct warder_merge *warder_merge_new(const struct warder_source_sink *sink); /* borrowed; NULL = no memory */
+struct warder_merge *
+warder_merge_new(const struct warder_source_sink *sink); /* borrowed; NULL = no memory */
 void warder_merge_free(struct warder_merge *merge);
 
-/* `file` holds these objects now (0: none any more), in this order. Takes references of its own. 0 or -ENOMEM. */
-int warder_merge_replace(struct warder_merge *merge, const char *file, struct warder_object *const *objects, size_t n);
+/* `file` holds these objects now (0: none any more), in this order. Takes references of its own. 0
+ * or -ENOMEM. */
+int warder_merge_replace(struct warder_merge *merge, const char *file,
+			 struct warder_object *const *objects, size_t n);
 /* Puts and deletes what has changed; returns how many. */
 size_t warder_merge_apply(struct warder_merge *merge);
 /* Adds a problem for each object that does not count because another has its name. */

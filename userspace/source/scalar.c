@@ -14,20 +14,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_MAX  128		/* characters; a longer one is a string */
-#define EXACT_MAX   9007199254740992.0 /* 2^53: whole numbers up to here are exact in a double */
+#define NUMBER_MAX 128		      /* characters; a longer one is a string */
+#define EXACT_MAX  9007199254740992.0 /* 2^53: whole numbers up to here are exact in a double */
 
 static const struct word {
 	const char *text;
 	enum { WORD_TRUE, WORD_FALSE, WORD_NULL, WORD_NONE } is;
 } words[] = {
-	{"true", WORD_TRUE},   {"True", WORD_TRUE},   {"TRUE", WORD_TRUE},   {"yes", WORD_TRUE},    {"Yes", WORD_TRUE},
-	{"YES", WORD_TRUE},    {"on", WORD_TRUE},     {"On", WORD_TRUE},     {"ON", WORD_TRUE},	    {"false", WORD_FALSE},
-	{"False", WORD_FALSE}, {"FALSE", WORD_FALSE}, {"no", WORD_FALSE},    {"No", WORD_FALSE},    {"NO", WORD_FALSE},
-	{"off", WORD_FALSE},   {"Off", WORD_FALSE},   {"OFF", WORD_FALSE},   {"", WORD_NULL},	    {"~", WORD_NULL},
-	{"null", WORD_NULL},   {"Null", WORD_NULL},   {"NULL", WORD_NULL},   {".nan", WORD_NONE},   {".NaN", WORD_NONE},
-	{".NAN", WORD_NONE},   {".inf", WORD_NONE},   {".Inf", WORD_NONE},   {".INF", WORD_NONE},   {"+.inf", WORD_NONE},
-	{"+.Inf", WORD_NONE},  {"+.INF", WORD_NONE},  {"-.inf", WORD_NONE},  {"-.Inf", WORD_NONE},  {"-.INF", WORD_NONE},
+	{"true", WORD_TRUE},  {"True", WORD_TRUE},   {"TRUE", WORD_TRUE},   {"yes", WORD_TRUE},
+	{"Yes", WORD_TRUE},   {"YES", WORD_TRUE},    {"on", WORD_TRUE},	    {"On", WORD_TRUE},
+	{"ON", WORD_TRUE},    {"false", WORD_FALSE}, {"False", WORD_FALSE}, {"FALSE", WORD_FALSE},
+	{"no", WORD_FALSE},   {"No", WORD_FALSE},    {"NO", WORD_FALSE},    {"off", WORD_FALSE},
+	{"Off", WORD_FALSE},  {"OFF", WORD_FALSE},   {"", WORD_NULL},	    {"~", WORD_NULL},
+	{"null", WORD_NULL},  {"Null", WORD_NULL},   {"NULL", WORD_NULL},   {".nan", WORD_NONE},
+	{".NaN", WORD_NONE},  {".NAN", WORD_NONE},   {".inf", WORD_NONE},   {".Inf", WORD_NONE},
+	{".INF", WORD_NONE},  {"+.inf", WORD_NONE},  {"+.Inf", WORD_NONE},  {"+.INF", WORD_NONE},
+	{"-.inf", WORD_NONE}, {"-.Inf", WORD_NONE},  {"-.INF", WORD_NONE},
 };
 
 /* Go's ParseInt with base 0: sign, 0x 0o 0b or a leading 0 for octal. */
@@ -52,7 +54,8 @@ static bool integer(const char *text, json_t **ret)
 	if (*end)
 		return false;
 	if (errno || value > (unsigned long long)INT64_MAX)
-		*ret = json_real(strtod(text, NULL)); /* no field of ours holds it: told as out of range */
+		*ret = json_real(
+			strtod(text, NULL)); /* no field of ours holds it: told as out of range */
 	else
 		*ret = json_integer(negative ? -(long long)value : (long long)value);
 	return true;
@@ -89,7 +92,8 @@ static bool floating(const char *text, json_t **ret)
 	if (isinf(value))
 		return false;
 	/* 80.0 and 1e3 are written as 80 and 1000 on the way to JSON. */
-	*ret = value == floor(value) && fabs(value) <= EXACT_MAX ? json_integer((json_int_t)value) : json_real(value);
+	*ret = value == floor(value) && fabs(value) <= EXACT_MAX ? json_integer((json_int_t)value)
+								 : json_real(value);
 	return true;
 }
 

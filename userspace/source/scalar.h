@@ -6,7 +6,8 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* New reference: a string, a number, a boolean or null; NULL where there is no JSON for it (.inf, .nan) or no memory. */
+/* New reference: a string, a number, a boolean or null; NULL where there is no JSON for it (.inf,
+ * .nan) or no memory. */
 json_t *warder_scalar_resolve(const char *text, size_t size);
 
 #endif

@@ -76,10 +76,10 @@ static void cleanup_event(yaml_event_t *event)
 	yaml_event_delete(event);
 }
 
-#define fail_at(reader, mark, ...)                                                  \
-	({                                                                          \
+#define fail_at(reader, mark, ...)                                                                 \
+	({                                                                                         \
 		*(reader)->place = (struct warder_yaml_place){(mark).line + 1, (mark).column + 1}; \
-		warder_error_set((reader)->error, -EINVAL, __VA_ARGS__);            \
+		warder_error_set((reader)->error, -EINVAL, __VA_ARGS__);                           \
 	})
 
 static int parser_failed(struct reader *reader)
@@ -90,22 +90,26 @@ static int parser_failed(struct reader *reader)
 	if (parser->error == YAML_MEMORY_ERROR)
 		return warder_error_set(reader->error, -ENOMEM, "out of memory");
 	if (parser->error != YAML_READER_ERROR)
-		return fail_at(reader, parser->problem_mark, "%s%s%s", parser->problem ? parser->problem : "not YAML",
+		return fail_at(reader, parser->problem_mark, "%s%s%s",
+			       parser->problem ? parser->problem : "not YAML",
 			       parser->context ? ", " : "", parser->context ? parser->context : "");
-	/* The reader knows an offset in bytes; its mark is where the scanner stands, which is before. */
+	/* The reader knows an offset in bytes; its mark is where the scanner stands, which is
+	 * before. */
 	for (size_t i = 0; i < parser->problem_offset; i++)
 		line += parser->input.string.start[i] == '\n';
 	*reader->place = (struct warder_yaml_place){line, 0};
-	return warder_error_set(reader->error, -EINVAL, "%s: the text must be UTF-8", parser->problem);
+	return warder_error_set(reader->error, -EINVAL, "%s: the text must be UTF-8",
+				parser->problem);
 }
 
-static int remember(struct reader *reader, const char *name, json_t *value, size_t nodes, unsigned height,
-		    const yaml_mark_t *mark)
+static int remember(struct reader *reader, const char *name, json_t *value, size_t nodes,
+		    unsigned height, const yaml_mark_t *mark)
 {
 	struct anchor *anchor = &reader->anchors[reader->n_anchors];
 
 	if (reader->n_anchors >= WARDER_MANIFEST_ANCHORS_MAX)
-		return fail_at(reader, *mark, "more than %d anchors in one document", WARDER_MANIFEST_ANCHORS_MAX);
+		return fail_at(reader, *mark, "more than %d anchors in one document",
+			       WARDER_MANIFEST_ANCHORS_MAX);
 	anchor->name = strdup(name);
 	if (!anchor->name)
 		return -ENOMEM;
@@ -117,7 +121,8 @@ static int remember(struct reader *reader, const char *name, json_t *value, size
 }
 
 /* Puts a finished value into what is open; takes the reference, also on failure. */
-static int place_value(struct reader *reader, json_t *value, size_t nodes, unsigned height, const yaml_mark_t *mark)
+static int place_value(struct reader *reader, json_t *value, size_t nodes, unsigned height,
+		       const yaml_mark_t *mark)
 {
 	struct frame *frame;
 	int error;
@@ -163,8 +168,10 @@ static json_t *tagged(const char *tag, const char *text, size_t size)
 	if (!strcmp(tag, "str") || !strcmp(tag, "timestamp"))
 		return json_stringn(text, size);
 	value = warder_scalar_resolve(text, size);
-	if (value && ((!strcmp(tag, "int") && json_is_integer(value)) || (!strcmp(tag, "float") && number_of(value)) ||
-		      (!strcmp(tag, "bool") && json_is_boolean(value)) || (!strcmp(tag, "null") && json_is_null(value))))
+	if (value && ((!strcmp(tag, "int") && json_is_integer(value)) ||
+		      (!strcmp(tag, "float") && number_of(value)) ||
+		      (!strcmp(tag, "bool") && json_is_boolean(value)) ||
+		      (!strcmp(tag, "null") && json_is_null(value))))
 		return value;
 	json_decref(value);
 	return NULL;
@@ -172,7 +179,8 @@ static json_t *tagged(const char *tag, const char *text, size_t size)
 
 static int scalar_value(struct reader *reader, const yaml_event_t *event, json_t **ret)
 {
-	const char *text = (const char *)event->data.scalar.value, *tag = (const char *)event->data.scalar.tag;
+	const char *text = (const char *)event->data.scalar.value,
+		   *tag = (const char *)event->data.scalar.tag;
 	size_t size = event->data.scalar.length;
 	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
@@ -185,11 +193,14 @@ static int scalar_value(struct reader *reader, const yaml_event_t *event, json_t
 	if (*ret)
 		return 0;
 	if (tag)
-		return fail_at(reader, event->start_mark, "\"%.60s\" cannot be read as %.60s", text, tag);
-	return fail_at(reader, event->start_mark, "\"%.60s\" is no value that Kubernetes could hold", text);
+		return fail_at(reader, event->start_mark, "\"%.60s\" cannot be read as %.60s", text,
+			       tag);
+	return fail_at(reader, event->start_mark,
+		       "\"%.60s\" is no value that Kubernetes could hold", text);
 }
 
-/* Keys are strings in JSON: what YAML reads as a number or boolean becomes its text, as in Kubernetes. */
+/* Keys are strings in JSON: what YAML reads as a number or boolean becomes its text, as in
+ * Kubernetes. */
 static int take_key(struct reader *reader, const yaml_event_t *event)
 {
 	const char *text = (const char *)event->data.scalar.value;
@@ -198,7 +209,8 @@ static int take_key(struct reader *reader, const yaml_event_t *event)
 	int error;
 
 	if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !strcmp(text, "<<"))
-		return fail_at(reader, event->start_mark, "merge keys (<<) are not taken: write the fields out");
+		return fail_at(reader, event->start_mark,
+			       "merge keys (<<) are not taken: write the fields out");
 	error = scalar_value(reader, event, &value);
 	if (error)
 		return error;
@@ -216,7 +228,8 @@ static int take_key(struct reader *reader, const yaml_event_t *event)
 	if (!frame->key)
 		return -ENOMEM;
 	if (json_object_get(frame->value, frame->key))
-		return fail_at(reader, event->start_mark, "key \"%.80s\" is there twice", frame->key);
+		return fail_at(reader, event->start_mark, "key \"%.80s\" is there twice",
+			       frame->key);
 	return 0;
 }
 
@@ -237,13 +250,15 @@ static int take_scalar(struct reader *reader, const yaml_event_t *event)
 	if (error)
 		return error;
 	if (wants_key(reader))
-		return event->data.scalar.anchor ? fail_at(reader, event->start_mark, "a key cannot have an anchor")
-						 : take_key(reader, event);
+		return event->data.scalar.anchor
+			       ? fail_at(reader, event->start_mark, "a key cannot have an anchor")
+			       : take_key(reader, event);
 	error = scalar_value(reader, event, &value);
 	if (error)
 		return error;
 	if (event->data.scalar.anchor)
-		error = remember(reader, (char *)event->data.scalar.anchor, value, 1, 0, &event->start_mark);
+		error = remember(reader, (char *)event->data.scalar.anchor, value, 1, 0,
+				 &event->start_mark);
 	if (error) {
 		json_decref(value);
 		return error;
@@ -259,44 +274,53 @@ static int take_alias(struct reader *reader, const yaml_event_t *event)
 	int error;
 
 	if (wants_key(reader))
-		return fail_at(reader, event->start_mark, "a key cannot be an alias (*%.40s): write it out", name);
+		return fail_at(reader, event->start_mark,
+			       "a key cannot be an alias (*%.40s): write it out", name);
 	while (i && strcmp(reader->anchors[i - 1].name, name))
 		i--;
 	if (!i)
-		return fail_at(reader, event->start_mark, "alias *%.60s has no finished anchor before it", name);
+		return fail_at(reader, event->start_mark,
+			       "alias *%.60s has no finished anchor before it", name);
 	anchor = &reader->anchors[i - 1];
 	reader->aliased += anchor->nodes;
 	if (reader->aliased > WARDER_MANIFEST_ALIASED_MAX)
 		return fail_at(reader, event->start_mark, "aliases expand to more than %d values",
 			       WARDER_MANIFEST_ALIASED_MAX);
 	if (reader->depth + anchor->height >= WARDER_MANIFEST_DEPTH_MAX)
-		return fail_at(reader, event->start_mark, "deeper than %d levels", WARDER_MANIFEST_DEPTH_MAX);
+		return fail_at(reader, event->start_mark, "deeper than %d levels",
+			       WARDER_MANIFEST_DEPTH_MAX);
 	error = count(reader, anchor->nodes, &event->start_mark);
 	if (error)
 		return error;
-	return place_value(reader, json_incref(anchor->value), anchor->nodes, anchor->height, &event->start_mark);
+	return place_value(reader, json_incref(anchor->value), anchor->nodes, anchor->height,
+			   &event->start_mark);
 }
 
 static bool collection_tag_known(const char *tag)
 {
-	return !tag || !strcmp(tag, "tag:yaml.org,2002:map") || !strcmp(tag, "tag:yaml.org,2002:seq");
+	return !tag || !strcmp(tag, "tag:yaml.org,2002:map") ||
+	       !strcmp(tag, "tag:yaml.org,2002:seq");
 }
 
 static int open_collection(struct reader *reader, const yaml_event_t *event, bool map)
 {
-	const char *anchor = (const char *)(map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor);
-	const char *tag = (const char *)(map ? event->data.mapping_start.tag : event->data.sequence_start.tag);
+	const char *anchor = (const char *)(map ? event->data.mapping_start.anchor
+						: event->data.sequence_start.anchor);
+	const char *tag = (const char *)(map ? event->data.mapping_start.tag
+					     : event->data.sequence_start.tag);
 	struct frame *frame;
 	int error = count(reader, 1, &event->start_mark);
 
 	if (error)
 		return error;
 	if (wants_key(reader))
-		return fail_at(reader, event->start_mark, "a key must be a word, not a map or a list");
+		return fail_at(reader, event->start_mark,
+			       "a key must be a word, not a map or a list");
 	if (!collection_tag_known(tag))
 		return fail_at(reader, event->start_mark, "tag %.60s is not known", tag);
 	if (reader->depth >= WARDER_MANIFEST_DEPTH_MAX)
-		return fail_at(reader, event->start_mark, "deeper than %d levels", WARDER_MANIFEST_DEPTH_MAX);
+		return fail_at(reader, event->start_mark, "deeper than %d levels",
+			       WARDER_MANIFEST_DEPTH_MAX);
 	frame = &reader->stack[reader->depth];
 	*frame = (struct frame){.value = map ? json_object() : json_array(), .nodes = 1};
 	if (!frame->value)
@@ -313,7 +337,8 @@ static int close_collection(struct reader *reader, const yaml_event_t *event)
 	int error = 0;
 
 	if (frame.anchor)
-		error = remember(reader, frame.anchor, frame.value, frame.nodes, frame.height, &event->start_mark);
+		error = remember(reader, frame.anchor, frame.value, frame.nodes, frame.height,
+				 &event->start_mark);
 	free(frame.anchor);
 	if (error) {
 		json_decref(frame.value);
@@ -342,8 +367,8 @@ static int take(struct reader *reader, const yaml_event_t *event)
 }
 
 int warder_yaml_read(const char *text, size_t size,
-		     int (*document)(void *data, json_t *json, unsigned line, size_t number), void *data,
-		     struct warder_yaml_place *ret_place, struct warder_error *error)
+		     int (*document)(void *data, json_t *json, unsigned line, size_t number),
+		     void *data, struct warder_yaml_place *ret_place, struct warder_error *error)
 {
 	CLEANUP(reader_free) struct reader *reader = calloc(1, sizeof(*reader));
 	size_t number = 0;
@@ -364,7 +389,9 @@ int warder_yaml_read(const char *text, size_t size,
 		if (event.type == YAML_STREAM_END_EVENT)
 			return 0;
 		if (event.type == YAML_DOCUMENT_END_EVENT) {
-			code = json_is_null(reader->root) ? 0 : document(data, reader->root, line, number);
+			code = json_is_null(reader->root)
+				       ? 0
+				       : document(data, reader->root, line, number);
 			number++;
 			drop_document(reader);
 		} else {

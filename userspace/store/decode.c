@@ -15,11 +15,11 @@
 #include "store/kinds.h"
 
 enum {
-	LABELS_MAX = 4096,    /* of one object */
-	LABEL_KEY_MAX = 317,  /* a DNS subdomain, '/', 63 characters */
+	LABELS_MAX = 4096,   /* of one object */
+	LABEL_KEY_MAX = 317, /* a DNS subdomain, '/', 63 characters */
 	LABEL_VALUE_MAX = 63,
 	UID_MAX = 128,
-	WHO_MAX = 400,	      /* of "Kind ns/name" in messages */
+	WHO_MAX = 400, /* of "Kind ns/name" in messages */
 };
 
 #define NAMESPACE_LABEL "kubernetes.io/metadata.name"
@@ -59,17 +59,21 @@ static int decode_labels(const struct warder_member *metadata, struct warder_obj
 	object->labels.v = calloc(json_object_size(field.value) + 1, sizeof(*object->labels.v));
 	if (!object->labels.v)
 		return -ENOMEM;
-	json_object_foreach ((json_t *)field.value, key, value) {
+	json_object_foreach((json_t *)field.value, key, value)
+	{
 		struct warder_member entry = WARDER_MEMBER(&field, key);
 		const char *text = NULL;
 
-		if (ns && !strcmp(key, NAMESPACE_LABEL)) /* the API server writes it, whatever is asked for */
+		if (ns &&
+		    !strcmp(key,
+			    NAMESPACE_LABEL)) /* the API server writes it, whatever is asked for */
 			continue;
 		if (warder_member_string(&entry, &text))
 			return -EINVAL;
 		if (strlen(key) > LABEL_KEY_MAX || (text && strlen(text) > LABEL_VALUE_MAX))
-			return warder_member_fail(&entry, "is too long: a key has at most %d characters, a value %d",
-						 LABEL_KEY_MAX, LABEL_VALUE_MAX);
+			return warder_member_fail(
+				&entry, "is too long: a key has at most %d characters, a value %d",
+				LABEL_KEY_MAX, LABEL_VALUE_MAX);
 		if (add_label(&object->labels, key, text ? text : ""))
 			return -ENOMEM;
 	}
@@ -82,7 +86,8 @@ static int decode_labels(const struct warder_member *metadata, struct warder_obj
 /* An unknown mode is no reason to lose the object: it stays enforced, which is the safe reading. */
 static int decode_mode(const struct warder_member *metadata, struct warder_object *object)
 {
-	struct warder_member all = WARDER_MEMBER(metadata, "annotations"), mode = WARDER_MEMBER(&all, MODE_ANNOTATION);
+	struct warder_member all = WARDER_MEMBER(metadata, "annotations"),
+			     mode = WARDER_MEMBER(&all, MODE_ANNOTATION);
 	const char *text;
 
 	if (warder_member_object(&all))
@@ -90,29 +95,40 @@ static int decode_mode(const struct warder_member *metadata, struct warder_objec
 	text = mode.value ? json_string_value(mode.value) : "enforce";
 	object->audit = text && !strcmp(text, "audit");
 	if (!object->audit && (!text || strcmp(text, "enforce")))
-		warder_member_fail(&mode, "\"%.40s\" is no mode, use audit or enforce; it is enforced", text ? text : "");
+		warder_member_fail(&mode,
+				   "\"%.40s\" is no mode, use audit or enforce; it is enforced",
+				   text ? text : "");
 	return 0;
 }
 
 static int check_names(const struct warder_member *metadata, const struct warder_object *object)
 {
-	struct warder_member name = WARDER_MEMBER(metadata, "name"), ns = WARDER_MEMBER(metadata, "namespace");
+	struct warder_member name = WARDER_MEMBER(metadata, "name"),
+			     ns = WARDER_MEMBER(metadata, "namespace");
 	const char *text = json_string_value(name.value);
 
 	if (*object->ns && !warder_name_is_label(object->ns))
-		return warder_member_fail(&ns, "\"%.80s\" is not the name of a namespace (lower case letters, digits and '-', at most %d)",
-					 object->ns, WARDER_DNS_LABEL_MAX);
+		return warder_member_fail(&ns,
+					  "\"%.80s\" is not the name of a namespace (lower case "
+					  "letters, digits and '-', at most %d)",
+					  object->ns, WARDER_DNS_LABEL_MAX);
 	if (object->kind == WARDER_KIND_FOREIGN) /* its own API server's rules are not ours */
-		return strlen(text) <= WARDER_DNS_SUBDOMAIN_MAX ? 0 : warder_member_fail(&name, "is too long");
+		return strlen(text) <= WARDER_DNS_SUBDOMAIN_MAX
+			       ? 0
+			       : warder_member_fail(&name, "is too long");
 	if (object->kind == WARDER_KIND_NAMESPACE || object->kind == WARDER_KIND_SERVICE) {
 		if (!warder_name_is_label(text))
-			return warder_member_fail(&name, "\"%.80s\" is not a DNS label (lower case letters, digits and '-', at most %d)",
-						 text, WARDER_DNS_LABEL_MAX);
+			return warder_member_fail(&name,
+						  "\"%.80s\" is not a DNS label (lower case "
+						  "letters, digits and '-', at most %d)",
+						  text, WARDER_DNS_LABEL_MAX);
 		return 0;
 	}
 	if (!warder_name_is_subdomain(text))
-		return warder_member_fail(&name, "\"%.80s\" is not a DNS name (lower case letters, digits, '-' and '.', at most %d)",
-					 text, WARDER_DNS_SUBDOMAIN_MAX);
+		return warder_member_fail(&name,
+					  "\"%.80s\" is not a DNS name (lower case letters, "
+					  "digits, '-' and '.', at most %d)",
+					  text, WARDER_DNS_SUBDOMAIN_MAX);
 	return 0;
 }
 
@@ -120,7 +136,8 @@ static int check_names(const struct warder_member *metadata, const struct warder
 static int decode_names(const struct warder_member *metadata, const struct warder_kind_info *info,
 			struct warder_object *object)
 {
-	struct warder_member name = WARDER_MEMBER(metadata, "name"), ns = WARDER_MEMBER(metadata, "namespace");
+	struct warder_member name = WARDER_MEMBER(metadata, "name"),
+			     ns = WARDER_MEMBER(metadata, "namespace");
 	struct warder_member uid = WARDER_MEMBER(metadata, "uid");
 	const char *name_text, *ns_text, *uid_text, *slash = strchr(object->api_version, '/');
 	bool foreign = info->kind == WARDER_KIND_FOREIGN;
@@ -140,8 +157,9 @@ static int decode_names(const struct warder_member *metadata, const struct warde
 	object->uid = strdup(uid_text ? uid_text : "");
 	if (!foreign)
 		object->name = strdup(name_text);
-	else if (asprintf(&object->name, "%s.%s%s%.*s", name_text, object->kind_name, slash ? "." : "",
-			  slash ? (int)(slash - object->api_version) : 0, object->api_version) < 0)
+	else if (asprintf(&object->name, "%s.%s%s%.*s", name_text, object->kind_name,
+			  slash ? "." : "", slash ? (int)(slash - object->api_version) : 0,
+			  object->api_version) < 0)
 		object->name = NULL;
 	return object->ns && object->uid && object->name ? 0 : -ENOMEM;
 }
@@ -173,14 +191,17 @@ static int decode_kind(const struct warder_member *root, struct warder_object *o
 	}
 }
 
-/* apiVersion and kind; -ENOTSUP where Warder has no use for it, -EPROTONOSUPPORT where it should have. */
-static int find_kind(const struct warder_member *root, const char **ret_version, const char **ret_kind,
-		     struct warder_kind_info *ret)
+/* apiVersion and kind; -ENOTSUP where Warder has no use for it, -EPROTONOSUPPORT where it should
+ * have. */
+static int find_kind(const struct warder_member *root, const char **ret_version,
+		     const char **ret_kind, struct warder_kind_info *ret)
 {
-	struct warder_member version = WARDER_MEMBER(root, "apiVersion"), kind = WARDER_MEMBER(root, "kind");
+	struct warder_member version = WARDER_MEMBER(root, "apiVersion"),
+			     kind = WARDER_MEMBER(root, "kind");
 
 	if (!json_is_object(root->value))
-		return warder_member_fail(root, "is %s, must be a Kubernetes object", warder_member_type(root->value));
+		return warder_member_fail(root, "is %s, must be a Kubernetes object",
+					  warder_member_type(root->value));
 	if (warder_member_string(&version, ret_version) || warder_member_string(&kind, ret_kind))
 		return -EINVAL;
 	if (!*ret_version || !**ret_version)
@@ -192,21 +213,27 @@ static int find_kind(const struct warder_member *root, const char **ret_version,
 		return 0;
 	case WARDER_KIND_OTHER_VERSION:
 		/*
-		 * A namespaced policy isolates what it would select (store/decode_policy.h); to deny a
-		 * whole cluster because of a version would be worse than to say so and go on.
+		 * A namespaced policy isolates what it would select (store/decode_policy.h); to
+		 * deny a whole cluster because of a version would be worse than to say so and go
+		 * on.
 		 */
-		if (ret->kind == WARDER_KIND_NETWORK_POLICY || ret->kind == WARDER_KIND_IDENTITY_POLICY)
+		if (ret->kind == WARDER_KIND_NETWORK_POLICY ||
+		    ret->kind == WARDER_KIND_IDENTITY_POLICY)
 			return 0;
-		warder_member_fail(&version, "\"%.80s\" of %.80s is not known to this version of Warder, use %s",
-				   *ret_version, *ret_kind, ret->version);
+		warder_member_fail(
+			&version,
+			"\"%.80s\" of %.80s is not known to this version of Warder, use %s",
+			*ret_version, *ret_kind, ret->version);
 		return -EPROTONOSUPPORT;
 	case WARDER_KIND_MISTAKEN:
-		warder_member_fail(&kind, "\"%.80s\" is no kind of %.80s, use IdentityPolicy", *ret_kind, *ret_version);
+		warder_member_fail(&kind, "\"%.80s\" is no kind of %.80s, use IdentityPolicy",
+				   *ret_kind, *ret_version);
 		return -EPROTONOSUPPORT;
 	case WARDER_KIND_UNUSED:
 		break;
 	}
-	return warder_error_set(root->error, -ENOTSUP, "%.80s of %.80s is of no use to Warder", *ret_kind, *ret_version);
+	return warder_error_set(root->error, -ENOTSUP, "%.80s of %.80s is of no use to Warder",
+				*ret_kind, *ret_version);
 }
 
 int warder_object_decode(const json_t *json, const char *origin, struct warder_object **ret,

@@ -66,7 +66,8 @@ static int add_addr(const struct warder_member *field, struct warder_addr **addr
 		if (!warder_addr_compare(&(*addrs)[i], &addr))
 			return 0;
 	if (*n >= ADDRS_MAX)
-		return warder_member_fail(field, "is one address too many, %d are taken", ADDRS_MAX);
+		return warder_member_fail(field, "is one address too many, %d are taken",
+					  ADDRS_MAX);
 	grown = realloc(*addrs, (*n + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -76,7 +77,8 @@ static int add_addr(const struct warder_member *field, struct warder_addr **addr
 }
 
 /* Addresses of a list of strings, or (`key` not NULL) of that field of a list of maps. */
-static int add_addrs(const struct warder_member *list, const char *key, struct warder_addr **addrs, size_t *n)
+static int add_addrs(const struct warder_member *list, const char *key, struct warder_addr **addrs,
+		     size_t *n)
 {
 	size_t entries;
 	int error = warder_member_array(list, ADDRS_MAX, &entries);
@@ -86,7 +88,8 @@ static int add_addrs(const struct warder_member *list, const char *key, struct w
 		struct warder_member inner = WARDER_MEMBER(&entry, key ? key : "");
 
 		error = key ? warder_member_object(&entry) : 0;
-		if (!error && (!key || inner.value)) /* a load balancer may have a host name instead */
+		if (!error &&
+		    (!key || inner.value)) /* a load balancer may have a host name instead */
 			error = add_addr(key ? &inner : &entry, addrs, n);
 	}
 	return error;
@@ -121,7 +124,8 @@ static int container_port(const struct warder_member *entry, struct warder_pod *
 }
 
 /* Of init containers only those that go on running beside the others (sidecars) serve ports. */
-static int containers(const struct warder_member *spec, const char *key, bool restartable, struct warder_pod *pod)
+static int containers(const struct warder_member *spec, const char *key, bool restartable,
+		      struct warder_pod *pod)
 {
 	struct warder_member list = WARDER_MEMBER(spec, key);
 	size_t n, n_ports;
@@ -166,8 +170,10 @@ static int service_account(const struct warder_member *spec, struct warder_pod *
 		return pod->service_account ? 0 : -ENOMEM;
 	}
 	if (!error && !warder_name_is_subdomain(pod->service_account))
-		return warder_member_fail(&field, "\"%.80s\" is not the name of a ServiceAccount (lower case letters, digits, '-', '.')",
-					 pod->service_account);
+		return warder_member_fail(&field,
+					  "\"%.80s\" is not the name of a ServiceAccount (lower "
+					  "case letters, digits, '-', '.')",
+					  pod->service_account);
 	return error;
 }
 
@@ -191,7 +197,8 @@ static int phase(const struct warder_member *status, struct warder_pod *pod)
 
 static int pod_addrs(const struct warder_member *status, struct warder_pod *pod)
 {
-	struct warder_member one = WARDER_MEMBER(status, "podIP"), all = WARDER_MEMBER(status, "podIPs");
+	struct warder_member one = WARDER_MEMBER(status, "podIP"),
+			     all = WARDER_MEMBER(status, "podIPs");
 	const char *value;
 	int error;
 
@@ -205,7 +212,8 @@ static int pod_addrs(const struct warder_member *status, struct warder_pod *pod)
 
 int warder_decode_pod(const struct warder_member *root, struct warder_pod *pod)
 {
-	struct warder_member spec = WARDER_MEMBER(root, "spec"), status = WARDER_MEMBER(root, "status");
+	struct warder_member spec = WARDER_MEMBER(root, "spec"),
+			     status = WARDER_MEMBER(root, "status");
 	struct warder_member host = WARDER_MEMBER(&spec, "hostNetwork");
 	int error = warder_member_object(&spec);
 
@@ -236,13 +244,15 @@ static int node_addrs(const struct warder_member *status, struct warder_node *no
 
 	for (size_t i = 0; !error && i < n; i++) {
 		struct warder_member entry = WARDER_ELEMENT(&list, i);
-		struct warder_member type = WARDER_MEMBER(&entry, "type"), addr = WARDER_MEMBER(&entry, "address");
+		struct warder_member type = WARDER_MEMBER(&entry, "type"),
+				     addr = WARDER_MEMBER(&entry, "address");
 		const char *value = NULL;
 
 		error = warder_member_object(&entry);
 		if (!error)
 			error = warder_member_string(&type, &value);
-		if (!error && value && (!strcmp(value, "InternalIP") || !strcmp(value, "ExternalIP")))
+		if (!error && value &&
+		    (!strcmp(value, "InternalIP") || !strcmp(value, "ExternalIP")))
 			error = add_addr(&addr, &node->addrs, &node->n_addrs);
 	}
 	return error;
@@ -259,8 +269,9 @@ static int add_range(const struct warder_member *field, struct warder_node *node
 		return -EINVAL;
 	error = value ? warder_prefix_parse(value, &prefix) : -EINVAL;
 	if (error && error != -EDOM)
-		return warder_member_fail(field, "\"%.60s\" is not a range, write it like 10.244.1.0/24",
-					 value ? value : "");
+		return warder_member_fail(field,
+					  "\"%.60s\" is not a range, write it like 10.244.1.0/24",
+					  value ? value : "");
 	grown = realloc(node->pod_ranges, (node->n_pod_ranges + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -271,8 +282,10 @@ static int add_range(const struct warder_member *field, struct warder_node *node
 
 int warder_decode_node(const struct warder_member *root, struct warder_node *node)
 {
-	struct warder_member spec = WARDER_MEMBER(root, "spec"), status = WARDER_MEMBER(root, "status");
-	struct warder_member all = WARDER_MEMBER(&spec, "podCIDRs"), one = WARDER_MEMBER(&spec, "podCIDR");
+	struct warder_member spec = WARDER_MEMBER(root, "spec"),
+			     status = WARDER_MEMBER(root, "status");
+	struct warder_member all = WARDER_MEMBER(&spec, "podCIDRs"),
+			     one = WARDER_MEMBER(&spec, "podCIDR");
 	size_t n = 0;
 	int error = warder_member_object(&spec);
 
@@ -293,7 +306,8 @@ int warder_decode_node(const struct warder_member *root, struct warder_node *nod
 /* clusterIPs, or the older clusterIP; a headless Service says "None". */
 static int cluster_addrs(const struct warder_member *spec, struct warder_service *service)
 {
-	struct warder_member list = WARDER_MEMBER(spec, "clusterIPs"), one = WARDER_MEMBER(spec, "clusterIP");
+	struct warder_member list = WARDER_MEMBER(spec, "clusterIPs"),
+			     one = WARDER_MEMBER(spec, "clusterIP");
 	const char *value;
 	size_t n;
 	int error = warder_member_array(&list, ADDRS_MAX, &n);
@@ -336,9 +350,11 @@ static int service_port(const struct warder_member *entry, struct warder_service
 
 int warder_decode_service(const struct warder_member *root, struct warder_service *service)
 {
-	struct warder_member spec = WARDER_MEMBER(root, "spec"), status = WARDER_MEMBER(root, "status");
+	struct warder_member spec = WARDER_MEMBER(root, "spec"),
+			     status = WARDER_MEMBER(root, "status");
 	struct warder_member balancer = WARDER_MEMBER(&status, "loadBalancer");
-	struct warder_member external = WARDER_MEMBER(&spec, "externalIPs"), ports = WARDER_MEMBER(&spec, "ports");
+	struct warder_member external = WARDER_MEMBER(&spec, "externalIPs"),
+			     ports = WARDER_MEMBER(&spec, "ports");
 	struct warder_member ingress = WARDER_MEMBER(&balancer, "ingress");
 	size_t n = 0;
 	int error = warder_member_object(&spec);

@@ -13,6 +13,7 @@
  * apiVersion that the kind does not have too, makes it broken.  0 and a policy that the caller
  * frees with warder_policy_free; -ENOMEM.
  */
-int warder_policy_decode(const json_t *object, enum warder_kind kind, const char *ns, struct warder_policy **ret);
+int warder_policy_decode(const json_t *object, enum warder_kind kind, const char *ns,
+			 struct warder_policy **ret);
 
 #endif

@@ -11,12 +11,12 @@ struct known {
 };
 
 static const struct known known[] = {
-#define KIND(constant, group, version, kind, namespaced)                                 \
-	{WARDER_KIND_##constant,                                                         \
-	 group,                                                                          \
-	 version,                                                                        \
-	 kind,                                                                           \
-	 sizeof(group) == 1 ? version : group "/" version,                               \
+#define KIND(constant, group, version, kind, namespaced)                                           \
+	{WARDER_KIND_##constant,                                                                   \
+	 group,                                                                                    \
+	 version,                                                                                  \
+	 kind,                                                                                     \
+	 sizeof(group) == 1 ? version : group "/" version,                                         \
 	 namespaced},
 #define FOREIGN(group, kind)
 #include "store/kinds.tbl"
@@ -39,21 +39,26 @@ static bool is_foreign(const char *group, size_t n, const char *kind)
 	return strstr(kind, "NetworkPolicy");
 }
 
-enum warder_kind_found warder_kind_find(const char *api_version, const char *kind, struct warder_kind_info *ret)
+enum warder_kind_found warder_kind_find(const char *api_version, const char *kind,
+					struct warder_kind_info *ret)
 {
 	const char *slash = strchr(api_version, '/');
 	size_t n = slash ? slash - api_version : 0;
 
 	/* Where NetworkPolicy lived until Kubernetes 1.16. */
-	if (n == strlen("extensions") && !strncmp(api_version, "extensions", n) && !strcmp(kind, "NetworkPolicy")) {
+	if (n == strlen("extensions") && !strncmp(api_version, "extensions", n) &&
+	    !strcmp(kind, "NetworkPolicy")) {
 		api_version = "networking.k8s.io/of-extensions";
 		n = strlen("networking.k8s.io");
 	}
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (strlen(known[i].group) != n || strncmp(known[i].group, api_version, n) || strcmp(known[i].name, kind))
+		if (strlen(known[i].group) != n || strncmp(known[i].group, api_version, n) ||
+		    strcmp(known[i].name, kind))
 			continue;
-		*ret = (struct warder_kind_info){known[i].kind, known[i].namespaced, known[i].api_version};
-		return !strcmp(known[i].api_version, api_version) ? WARDER_KIND_USED : WARDER_KIND_OTHER_VERSION;
+		*ret = (struct warder_kind_info){known[i].kind, known[i].namespaced,
+						 known[i].api_version};
+		return !strcmp(known[i].api_version, api_version) ? WARDER_KIND_USED
+								  : WARDER_KIND_OTHER_VERSION;
 	}
 	if (n == strlen("warder.io") && !strncmp(api_version, "warder.io", n))
 		return WARDER_KIND_MISTAKEN;

@@ -19,7 +19,8 @@ struct warder_kind_info {
 };
 
 /* Fills in `ret` for USED and OTHER_VERSION. */
-enum warder_kind_found warder_kind_find(const char *api_version, const char *kind, struct warder_kind_info *ret);
+enum warder_kind_found warder_kind_find(const char *api_version, const char *kind,
+					struct warder_kind_info *ret);
 /* "NetworkPolicy": the name of a kind of ours, "policy" for FOREIGN. */
 const char *warder_kind_name(enum warder_kind kind);
 

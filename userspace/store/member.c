@@ -47,7 +47,8 @@ int warder_member_fail(const struct warder_member *field, const char *format, ..
 	va_start(args, format);
 	vsnprintf(what.text, sizeof(what.text), format, args);
 	va_end(args);
-	warder_error_set(root->error, -EINVAL, "%s: %s%s%s", root->who, path, *path ? ": " : "", what.text);
+	warder_error_set(root->error, -EINVAL, "%s: %s%s%s", root->who, path, *path ? ": " : "",
+			 what.text);
 	memcpy(root->error->field, path, sizeof(path));
 	return -EINVAL;
 }
@@ -76,17 +77,19 @@ const char *warder_member_type(const json_t *value)
 int warder_member_object(const struct warder_member *field)
 {
 	if (field->value && !json_is_object(field->value))
-		return warder_member_fail(field, "is %s, must be a map of fields", warder_member_type(field->value));
+		return warder_member_fail(field, "is %s, must be a map of fields",
+					  warder_member_type(field->value));
 	return 0;
 }
 
 int warder_member_array(const struct warder_member *field, size_t max, size_t *ret_n)
 {
 	if (field->value && !json_is_array(field->value))
-		return warder_member_fail(field, "is %s, must be a list", warder_member_type(field->value));
+		return warder_member_fail(field, "is %s, must be a list",
+					  warder_member_type(field->value));
 	if (json_array_size(field->value) > max)
 		return warder_member_fail(field, "has %zu entries, at most %zu are taken",
-					 json_array_size(field->value), max);
+					  json_array_size(field->value), max);
 	*ret_n = json_array_size(field->value);
 	return 0;
 }
@@ -95,9 +98,10 @@ int warder_member_string(const struct warder_member *field, const char **ret)
 {
 	if (json_is_number(field->value) || json_is_boolean(field->value))
 		return warder_member_fail(field, "is %s, must be a string: put it in quotes",
-					 warder_member_type(field->value));
+					  warder_member_type(field->value));
 	if (field->value && !json_is_string(field->value))
-		return warder_member_fail(field, "is %s, must be a string", warder_member_type(field->value));
+		return warder_member_fail(field, "is %s, must be a string",
+					  warder_member_type(field->value));
 	*ret = field->value ? json_string_value(field->value) : NULL;
 	return 0;
 }
@@ -116,22 +120,27 @@ int warder_member_bool(const struct warder_member *field, bool *ret)
 		return 0;
 	}
 	if (field->value && !json_is_boolean(field->value))
-		return warder_member_fail(field, "is %s, must be true or false", warder_member_type(field->value));
+		return warder_member_fail(field, "is %s, must be true or false",
+					  warder_member_type(field->value));
 	*ret = json_is_true(field->value);
 	return 0;
 }
 
-int warder_member_int(const struct warder_member *field, long long min, long long max, long long *ret)
+int warder_member_int(const struct warder_member *field, long long min, long long max,
+		      long long *ret)
 {
 	long long value;
 
 	if (field->value && !json_is_integer(field->value))
 		return warder_member_fail(field, "is %s, must be a whole number from %lld to %lld",
-					 json_is_real(field->value) ? "not a whole number" : warder_member_type(field->value),
-					 min, max);
+					  json_is_real(field->value)
+						  ? "not a whole number"
+						  : warder_member_type(field->value),
+					  min, max);
 	value = field->value ? json_integer_value(field->value) : 0;
 	if (field->value && (value < min || value > max))
-		return warder_member_fail(field, "is %lld, must be from %lld to %lld", value, min, max);
+		return warder_member_fail(field, "is %lld, must be from %lld to %lld", value, min,
+					  max);
 	*ret = value;
 	return 0;
 }
@@ -143,7 +152,8 @@ int warder_member_addr(const struct warder_member *field, struct warder_addr *re
 	if (warder_member_string(field, &text))
 		return -EINVAL;
 	if (!text || warder_addr_parse(text, ret))
-		return warder_member_fail(field, "\"%.60s\" is not an IPv4 or IPv6 address", text ? text : "");
+		return warder_member_fail(field, "\"%.60s\" is not an IPv4 or IPv6 address",
+					  text ? text : "");
 	return 0;
 }
 
@@ -160,7 +170,8 @@ int warder_member_protocol(const struct warder_member *field, __u8 *ret)
 	else if (!strcmp(text, "SCTP"))
 		*ret = IPPROTO_SCTP;
 	else
-		return warder_member_fail(field, "\"%.40s\" is not a protocol, use TCP, UDP or SCTP", text);
+		return warder_member_fail(
+			field, "\"%.40s\" is not a protocol, use TCP, UDP or SCTP", text);
 	return 0;
 }
 
@@ -170,7 +181,8 @@ static bool is_label(const char *text, size_t size)
 	if (!size || size > WARDER_DNS_LABEL_MAX || text[0] == '-' || text[size - 1] == '-')
 		return false;
 	for (size_t i = 0; i < size; i++)
-		if (!(text[i] >= 'a' && text[i] <= 'z') && !(text[i] >= '0' && text[i] <= '9') && text[i] != '-')
+		if (!(text[i] >= 'a' && text[i] <= 'z') && !(text[i] >= '0' && text[i] <= '9') &&
+		    text[i] != '-')
 			return false;
 	return true;
 }
@@ -193,8 +205,8 @@ bool warder_name_is_subdomain(const char *name)
 		if (!n || part[0] == '-' || part[n - 1] == '-')
 			return false;
 		for (size_t i = 0; i < n; i++)
-			if (!(part[i] >= 'a' && part[i] <= 'z') && !(part[i] >= '0' && part[i] <= '9') &&
-			    part[i] != '-')
+			if (!(part[i] >= 'a' && part[i] <= 'z') &&
+			    !(part[i] >= '0' && part[i] <= '9') && part[i] != '-')
 				return false;
 		if (!part[n])
 			return true;

@@ -16,37 +16,42 @@
 
 struct warder_member {
 	const struct warder_member *up; /* NULL: the object itself */
-	const char *key;	       /* NULL: an element of an array */
+	const char *key;		/* NULL: an element of an array */
 	size_t index;
 	const json_t *value;	    /* may be NULL: absent */
 	const char *who;	    /* of the root: the object, for messages */
 	struct warder_error *error; /* of the root */
 };
 
-#define WARDER_MEMBER(up_, key_) \
-	{ \
-		.up = (up_), .key = (key_), .value = warder_member_get((up_)->value, (key_)) \
+#define WARDER_MEMBER(up_, key_)                                                                   \
+	{                                                                                          \
+		.up = (up_), .key = (key_), .value = warder_member_get((up_)->value, (key_))       \
 	}
-#define WARDER_ELEMENT(up_, index_) \
-	{ \
-		.up = (up_), .index = (index_), .value = json_array_get((up_)->value, (index_)) \
+#define WARDER_ELEMENT(up_, index_)                                                                \
+	{                                                                                          \
+		.up = (up_), .index = (index_), .value = json_array_get((up_)->value, (index_))    \
 	}
 
 /* NULL where absent, null, or `object` is not an object. */
 const json_t *warder_member_get(const json_t *object, const char *key);
 
 /* Fills in the error with object, path and what to do; returns -EINVAL. */
-int warder_member_fail(const struct warder_member *field, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int warder_member_fail(const struct warder_member *field, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* "a string", "a number", ... of what is there. */
 const char *warder_member_type(const json_t *value);
 
-/* All return 0, or -EINVAL with the error filled in; where the field is absent *ret is NULL, 0 or false. */
+/* All return 0, or -EINVAL with the error filled in; where the field is absent *ret is NULL, 0 or
+ * false. */
 int warder_member_object(const struct warder_member *field);
 int warder_member_array(const struct warder_member *field, size_t max, size_t *ret_n);
-int warder_member_string(const struct warder_member *field, const char **ret); /* borrowed from the JSON */
+int warder_member_string(const struct warder_member *field,
+			 const char **ret); /* borrowed from the JSON */
 int warder_member_bool(const struct warder_member *field, bool *ret);
-int warder_member_int(const struct warder_member *field, long long min, long long max, long long *ret);
-int warder_member_addr(const struct warder_member *field, struct warder_addr *ret); /* must be there */
+int warder_member_int(const struct warder_member *field, long long min, long long max,
+		      long long *ret);
+int warder_member_addr(const struct warder_member *field,
+		       struct warder_addr *ret);			  /* must be there */
 int warder_member_protocol(const struct warder_member *field, __u8 *ret); /* absent: TCP */
 
 /* RFC 1123 names, as the API server checks them. */

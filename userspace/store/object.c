@@ -109,12 +109,13 @@ const char *warder_object_describe(const struct warder_object *object, char *buf
 
 	if (object->kind == WARDER_KIND_FOREIGN) {
 		const char *slash = strchr(object->api_version, '/');
-		size_t tail = strlen(object->kind_name) + 1 + (slash ? slash - object->api_version + 1 : 0);
+		size_t tail = strlen(object->kind_name) + 1 +
+			      (slash ? slash - object->api_version + 1 : 0);
 
 		n -= tail < n ? tail : n;
 	}
-	snprintf(buffer, size, "%s %s%s%.*s", object->kind_name, object->ns, *object->ns ? "/" : "", (int)n,
-		 object->name);
+	snprintf(buffer, size, "%s %s%s%.*s", object->kind_name, object->ns, *object->ns ? "/" : "",
+		 (int)n, object->name);
 	return buffer;
 }
 
@@ -123,7 +124,8 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-static bool same_addrs(const struct warder_addr *a, size_t n_a, const struct warder_addr *b, size_t n_b)
+static bool same_addrs(const struct warder_addr *a, size_t n_a, const struct warder_addr *b,
+		       size_t n_b)
 {
 	return n_a == n_b && (!n_a || !memcmp(a, b, n_a * sizeof(*a)));
 }
@@ -136,7 +138,8 @@ static bool same_pod(const struct warder_pod *a, const struct warder_pod *b)
 	    a->n_ports != b->n_ports)
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++)
-		if (a->ports[i].port != b->ports[i].port || a->ports[i].protocol != b->ports[i].protocol ||
+		if (a->ports[i].port != b->ports[i].port ||
+		    a->ports[i].protocol != b->ports[i].protocol ||
 		    !same_text(a->ports[i].name, b->ports[i].name))
 			return false;
 	return true;
@@ -144,7 +147,8 @@ static bool same_pod(const struct warder_pod *a, const struct warder_pod *b)
 
 static bool same_node(const struct warder_node *a, const struct warder_node *b)
 {
-	if (!same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) || a->n_pod_ranges != b->n_pod_ranges)
+	if (!same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) ||
+	    a->n_pod_ranges != b->n_pod_ranges)
 		return false;
 	for (size_t i = 0; i < a->n_pod_ranges; i++)
 		if (a->pod_ranges[i].bits != b->pod_ranges[i].bits ||
@@ -158,8 +162,10 @@ static bool same_service(const struct warder_service *a, const struct warder_ser
 	if (!same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) || a->n_ports != b->n_ports)
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++)
-		if (a->ports[i].port != b->ports[i].port || a->ports[i].node_port != b->ports[i].node_port ||
-		    a->ports[i].protocol != b->ports[i].protocol || !same_text(a->ports[i].name, b->ports[i].name))
+		if (a->ports[i].port != b->ports[i].port ||
+		    a->ports[i].node_port != b->ports[i].node_port ||
+		    a->ports[i].protocol != b->ports[i].protocol ||
+		    !same_text(a->ports[i].name, b->ports[i].name))
 			return false;
 	return true;
 }
@@ -179,8 +185,9 @@ bool warder_object_equal(const struct warder_object *a, const struct warder_obje
 	if (a == b)
 		return true;
 	if (a->kind != b->kind || a->audit != b->audit || strcmp(a->api_version, b->api_version) ||
-	    strcmp(a->kind_name, b->kind_name) || strcmp(a->ns, b->ns) || strcmp(a->name, b->name) ||
-	    strcmp(a->uid, b->uid) || !same_labels(&a->labels, &b->labels))
+	    strcmp(a->kind_name, b->kind_name) || strcmp(a->ns, b->ns) ||
+	    strcmp(a->name, b->name) || strcmp(a->uid, b->uid) ||
+	    !same_labels(&a->labels, &b->labels))
 		return false;
 	switch (a->kind) {
 	case WARDER_KIND_POD:

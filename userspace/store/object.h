@@ -19,10 +19,10 @@ enum warder_kind {
 	WARDER_KIND_POD,
 	WARDER_KIND_SERVICE,
 	WARDER_KIND_ENDPOINT_SLICE,
-	WARDER_KIND_NETWORK_POLICY,	   /* networking.k8s.io/v1 */
-	WARDER_KIND_IDENTITY_POLICY,	   /* warder.io/v1alpha1 */
+	WARDER_KIND_NETWORK_POLICY,	    /* networking.k8s.io/v1 */
+	WARDER_KIND_IDENTITY_POLICY,	    /* warder.io/v1alpha1 */
 	WARDER_KIND_CLUSTER_NETWORK_POLICY, /* policy.networking.k8s.io/v1alpha2 */
-	WARDER_KIND_FOREIGN,		   /* looks like policy, is not enforced here: told in status */
+	WARDER_KIND_FOREIGN, /* looks like policy, is not enforced here: told in status */
 	WARDER_KINDS
 };
 
@@ -44,7 +44,12 @@ struct warder_container_port {
 	__u8 protocol; /* IPPROTO_* */
 };
 
-enum warder_pod_phase { WARDER_POD_PENDING, WARDER_POD_RUNNING, WARDER_POD_FINISHED, WARDER_POD_UNKNOWN };
+enum warder_pod_phase {
+	WARDER_POD_PENDING,
+	WARDER_POD_RUNNING,
+	WARDER_POD_FINISHED,
+	WARDER_POD_UNKNOWN
+};
 
 struct warder_pod {
 	char *node;	       /* spec.nodeName, NULL = not scheduled */
@@ -54,7 +59,8 @@ struct warder_pod {
 	enum warder_pod_phase phase; /* FINISHED = Succeeded or Failed */
 	struct warder_addr *addrs; /* status.podIPs (podIP where that is absent), in their order */
 	size_t n_addrs;
-	struct warder_container_port *ports; /* containers, then init containers with restartPolicy Always */
+	struct warder_container_port
+		*ports; /* containers, then init containers with restartPolicy Always */
 	size_t n_ports;
 };
 
@@ -84,12 +90,13 @@ struct warder_object {
 	unsigned refs;
 	enum warder_kind kind;
 	char *api_version, *kind_name; /* as written */
-	char *ns;		       /* "" for cluster-scoped kinds; "default" where a namespaced one has none */
-	char *name, *uid;	       /* uid "" where absent; FOREIGN: name is "NAME.KIND.GROUP", see describe */
-	char *origin;		       /* where it came from, for messages: "pods.yaml:12"; may be NULL */
-	bool audit;		       /* annotation warder.io/mode: audit (namespaces and policies) */
-	struct warder_labels labels;   /* a Namespace always has kubernetes.io/metadata.name */
-	json_t *spec;		       /* policies: the spec as written, for comparison and display; else NULL */
+	char *ns; /* "" for cluster-scoped kinds; "default" where a namespaced one has none */
+	char *name,
+		*uid; /* uid "" where absent; FOREIGN: name is "NAME.KIND.GROUP", see describe */
+	char *origin; /* where it came from, for messages: "pods.yaml:12"; may be NULL */
+	bool audit;   /* annotation warder.io/mode: audit (namespaces and policies) */
+	struct warder_labels labels; /* a Namespace always has kubernetes.io/metadata.name */
+	json_t *spec; /* policies: the spec as written, for comparison and display; else NULL */
 	union {
 		struct warder_pod pod;
 		struct warder_node node;
@@ -101,11 +108,12 @@ struct warder_object {
 /*
  * Makes an object of decoded JSON (one Kubernetes object, not a List).
  * Returns 0 and a new reference; -ENOTSUP for a kind that Warder has no use for (and that is not
- * policy): ignore it, error says which; -EPROTONOSUPPORT for a kind of ours in a version that is not known,
- * or a kind that warder.io does not have: the object cannot be used, and that must be told; -EINVAL where the object cannot be used at all (no name, a field of
- * a wrong type outside a policy's spec): error names the object, the field and what to do.
- * A policy whose spec cannot be used is an object all the same, with policy->broken set.
- * After 0, error->text may hold a warning ("" = none): something was ignored, and the safer reading taken.
+ * policy): ignore it, error says which; -EPROTONOSUPPORT for a kind of ours in a version that is
+ * not known, or a kind that warder.io does not have: the object cannot be used, and that must be
+ * told; -EINVAL where the object cannot be used at all (no name, a field of a wrong type outside a
+ * policy's spec): error names the object, the field and what to do. A policy whose spec cannot be
+ * used is an object all the same, with policy->broken set. After 0, error->text may hold a warning
+ * ("" = none): something was ignored, and the safer reading taken.
  */
 int warder_object_decode(const json_t *json, const char *origin, struct warder_object **ret,
 			 struct warder_error *error);

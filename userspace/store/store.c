@@ -40,7 +40,7 @@ void warder_store_free(struct warder_store *store)
 	if (!store)
 		return;
 	for (size_t i = 0; i < WARDER_KINDS; i++) {
-		HASH_ITER(hh, store->shelves[i].entries, entry, next) {
+		HASH_ITER (hh, store->shelves[i].entries, entry, next) {
 			HASH_DEL(store->shelves[i].entries, entry);
 			warder_object_unref(entry->object);
 			free(entry);
@@ -105,7 +105,8 @@ int warder_store_put(struct warder_store *store, struct warder_object *object)
 	return 1;
 }
 
-int warder_store_delete(struct warder_store *store, enum warder_kind kind, const char *ns, const char *name)
+int warder_store_delete(struct warder_store *store, enum warder_kind kind, const char *ns,
+			const char *name)
 {
 	struct shelf *shelf = &store->shelves[kind];
 	struct entry *entry = find(shelf, ns, name);
@@ -120,8 +121,8 @@ int warder_store_delete(struct warder_store *store, enum warder_kind kind, const
 	return 1;
 }
 
-struct warder_object *warder_store_get(const struct warder_store *store, enum warder_kind kind, const char *ns,
-				       const char *name)
+struct warder_object *warder_store_get(const struct warder_store *store, enum warder_kind kind,
+				       const char *ns, const char *name)
 {
 	struct entry *entry = find(&store->shelves[kind], ns, name);
 
@@ -135,7 +136,8 @@ size_t warder_store_count(const struct warder_store *store, enum warder_kind kin
 
 static int compare(const void *a, const void *b)
 {
-	const struct warder_object *x = *(struct warder_object *const *)a, *y = *(struct warder_object *const *)b;
+	const struct warder_object *x = *(struct warder_object *const *)a,
+				   *y = *(struct warder_object *const *)b;
 	int order = strcmp(x->ns, y->ns);
 
 	return order ? order : strcmp(x->name, y->name);
@@ -155,14 +157,15 @@ static void sort(struct shelf *shelf)
 		shelf->room = n;
 	}
 	shelf->n = 0;
-	HASH_ITER(hh, shelf->entries, entry, next)
+	HASH_ITER (hh, shelf->entries, entry, next)
 		shelf->sorted[shelf->n++] = entry->object;
 	if (shelf->n)
 		qsort(shelf->sorted, shelf->n, sizeof(*shelf->sorted), compare);
 	shelf->stale = false;
 }
 
-struct warder_object *const *warder_store_list(const struct warder_store *store, enum warder_kind kind, size_t *ret_n)
+struct warder_object *const *warder_store_list(const struct warder_store *store,
+					       enum warder_kind kind, size_t *ret_n)
 {
 	/* The order is a cache: making it changes nothing that a reader can see. */
 	struct shelf *shelf = &((struct warder_store *)store)->shelves[kind];
