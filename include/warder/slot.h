@@ -72,6 +72,10 @@ struct warder_own_key {
 };
 _Static_assert(sizeof(struct warder_own_key) == 28, "layout");
 
+struct warder_own {
+	__u32 flags; /* 0: its presence is the answer */
+};
+
 /*
  * Who a process is, for the socket hooks.  Inside a pod's own network namespace the namespace decides
  * (map `namespaces`: __u64 inode of the namespace, as stat() of /proc/PID/ns/net tells it), since what
