@@ -211,11 +211,16 @@ int warder_netlink_attributes(const struct nlmsghdr *message, size_t size,
 			      const struct nlattr **table, unsigned max)
 {
 	struct table to = {table, max};
+	size_t payload, header = MNL_ALIGN(size);
 
 	memset(table, 0, (max + 1) * sizeof(*table));
-	if (message->nlmsg_len < NLMSG_HDRLEN || mnl_nlmsg_get_payload_len(message) < size)
+	if (message->nlmsg_len < NLMSG_HDRLEN)
 		return -EBADMSG;
-	if (mnl_attr_parse(message, (unsigned)size, put_attribute, &to) < 0)
+	payload = mnl_nlmsg_get_payload_len(message);
+	if (payload < header)
 		return -EBADMSG;
+	/* Not mnl_attr_parse(): that rounds the message's length up to four. */
+	mnl_attr_parse_payload((const char *)mnl_nlmsg_get_payload(message) + header, payload - header,
+			       put_attribute, &to);
 	return 0;
 }
