@@ -320,6 +320,11 @@ struct icmphdr {
 	} un;
 };
 
+struct list_head {
+	struct list_head *next;
+	struct list_head *prev;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct sk_buff {
@@ -330,9 +335,46 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct netns_nf {
+	struct nf_hook_entries *hooks_ipv4[5];
+	struct nf_hook_entries *hooks_ipv6[5];
+};
+
 struct net {
 	struct ns_common ns;
+	struct list_head dev_base_head;
+	struct netns_nf nf;
 	u64 net_cookie;
+};
+
+struct net_device {
+	unsigned int flags;
+	struct inet6_dev *ip6_ptr;
+	struct list_head dev_list;
+	struct in_device *ip_ptr;
+};
+
+struct in_device {
+	struct in_ifaddr *ifa_list;
+};
+
+struct in_ifaddr {
+	struct in_ifaddr *ifa_next;
+	__be32 ifa_local;
+	__be32 ifa_mask;
+};
+
+struct inet6_dev {
+	struct list_head addr_list;
+};
+
+struct inet6_ifaddr {
+	struct in6_addr addr;
+	struct list_head if_list;
+};
+
+struct bpf_sock_addr_kern {
+	struct sock *sk;
 };
 
 typedef struct {
