@@ -155,7 +155,7 @@ static void write_all(struct warder_writer *writer, const struct buffer *buffer)
 {
 	size_t done = 0;
 
-	while (done < buffer->n) {
+	while (done < buffer->n && !is_set(writer, &writer->give_up)) {
 		ssize_t n;
 
 		if (!done || buffer->v[done - 1] == '\n')
@@ -174,8 +174,6 @@ static void write_all(struct warder_writer *writer, const struct buffer *buffer)
 			count_error(writer);
 			pause_after_error(writer);
 		}
-		if (is_set(writer, &writer->give_up))
-			return;
 	}
 }
 
