@@ -82,6 +82,8 @@ void warder_grace_now(struct warder_datapath *datapath);   /* blocks for some 10
 int warder_boot_write(const struct warder_maps *maps, const struct warder_constants *constants);
 
 /* sweep.c */
+int warder_slot_counters(const struct warder_datapath *datapath, __u16 slot,
+			 struct warder_counter ret[WARDER_COUNTERS_PER_SLOT]); /* sums over CPUs */
 __u64 warder_map_bytes(int fd); /* memory that the kernel charged for a map; 0 unknown */
 
 /* flows.c */

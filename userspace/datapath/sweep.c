@@ -37,35 +37,49 @@ static int read_chunk(int fd, __u32 from, __u32 n, __u32 *keys, void *values)
 	return rc ?: (count == n ? 0 : -EIO);
 }
 
-static int add_counters(const struct warder_datapath *datapath, __u32 slot, int cpus, __u32 *keys,
+/* Sums of one slot over all CPUs, and what earlier, smaller maps held (grow.c), are added to `ret`.
+ */
+static int add_counters(const struct warder_datapath *datapath, __u32 slot, int cpus,
 			struct warder_counter *values, struct warder_counter *ret)
 {
-	__u32 first = slot * WARDER_COUNTERS_PER_SLOT;
+	__u32 keys[CHUNK], first = slot * WARDER_COUNTERS_PER_SLOT;
 	int rc = read_chunk(warder_maps_find(&datapath->maps, "counters"), first, CHUNK, keys,
 			    values);
 
 	for (__u32 i = 0; !rc && i < CHUNK; i++) {
 		for (int cpu = 0; cpu < cpus; cpu++) {
-			ret[first + i].packets += values[(size_t)i * cpus + cpu].packets;
-			ret[first + i].bytes += values[(size_t)i * cpus + cpu].bytes;
+			ret[i].packets += values[(size_t)i * cpus + cpu].packets;
+			ret[i].bytes += values[(size_t)i * cpus + cpu].bytes;
 		}
 	}
-	/* What earlier, smaller maps held (grow.c). */
 	rc = rc
 		     ?: read_chunk(warder_maps_find(&datapath->maps, "counters_kept"), first, CHUNK,
 				   keys, values);
 	for (__u32 i = 0; !rc && i < CHUNK; i++) {
-		ret[first + i].packets += values[i].packets;
-		ret[first + i].bytes += values[i].bytes;
+		ret[i].packets += values[i].packets;
+		ret[i].bytes += values[i].bytes;
 	}
 	return rc;
+}
+
+int warder_slot_counters(const struct warder_datapath *datapath, __u16 slot,
+			 struct warder_counter ret[WARDER_COUNTERS_PER_SLOT])
+{
+	int cpus = libbpf_num_possible_cpus();
+	CLEANUP(cleanup_free) struct warder_counter *values = NULL;
+
+	values = cpus > 0 ? calloc((size_t)cpus * CHUNK, sizeof(*values)) : NULL;
+	if (!values)
+		return -ENOMEM;
+	memset(ret, 0, WARDER_COUNTERS_PER_SLOT * sizeof(*ret));
+	return add_counters(datapath, slot, cpus, values, ret);
 }
 
 int warder_datapath_counters(struct warder_datapath *datapath, struct warder_counter *ret, size_t n)
 {
 	int cpus = libbpf_num_possible_cpus(), rc = 0;
 	CLEANUP(cleanup_free) struct warder_counter *values = NULL;
-	__u32 keys[CHUNK], slots = datapath->constants.shape.slots;
+	__u32 slots = datapath->constants.shape.slots;
 
 	if (n < (size_t)slots * WARDER_COUNTERS_PER_SLOT)
 		return -E2BIG;
@@ -73,15 +87,9 @@ int warder_datapath_counters(struct warder_datapath *datapath, struct warder_cou
 	if (!values)
 		return -ENOMEM;
 	memset(ret, 0, n * sizeof(*ret));
-	for (__u32 slot = 0; !rc && slot < slots; slot++) {
-		const struct warder_slot *held =
-			warder_mirror_get(datapath->mirror, WARDER_TABLE_SLOTS, &slot);
-
-		/* A slot that nobody ever had counts nothing; slot 0 counts what belongs to nobody.
-		 */
-		if (!slot || (held && held->word))
-			rc = add_counters(datapath, slot, cpus, keys, values, ret);
-	}
+	for (__u32 slot = 0; !rc && slot < slots; slot++)
+		rc = add_counters(datapath, slot, cpus, values,
+				  ret + (size_t)slot * WARDER_COUNTERS_PER_SLOT);
 	return rc;
 }
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joins a matrix's endpoints to a machine that does not exist, runs the packet, and reads the
+ * counter that moved. */
+#include "datapath/explain_kernel.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "datapath/datapath.h"
+#include "datapath/frames.h"
+#include "datapath/state.h"
+
+#define UPLINK	  0x7fff0001 /* an ingress interface that is no pod's */
+#define SPORT	  61000	     /* of the packets; another one where the question is about this port */
+#define MAX_FLOWS 4096
+
+struct invented { /* what the machine would know of an endpoint */
+	struct warder_addr *addrs;
+	size_t n_addrs;
+	struct warder_addr by_family[2]; /* the first of IPv4 and IPv6 */
+};
+
+struct warder_explain_kernel {
+	struct warder_datapath *datapath;
+	const struct warder_matrix *matrix;
+	struct warder_plan_endpoint *plan; /* of the matrix's endpoints */
+	struct invented *invented;
+	size_t n;
+	struct warder_counter *seen; /* slots * WARDER_COUNTERS_PER_SLOT: of before each question */
+	__u32 seen_slots;
+};
+
+static void forget_endpoints(struct warder_explain_kernel *kernel)
+{
+	for (size_t i = 0; i < kernel->n; i++)
+		free(kernel->invented[i].addrs);
+	free(kernel->invented);
+	free(kernel->plan);
+	kernel->invented = NULL;
+	kernel->plan = NULL;
+	kernel->n = 0;
+}
+
+void warder_explain_kernel_close(struct warder_explain_kernel *kernel)
+{
+	if (!kernel)
+		return;
+	forget_endpoints(kernel);
+	warder_datapath_close(kernel->datapath);
+	free(kernel->seen);
+	free(kernel);
+}
+
+int warder_explain_kernel_open(struct warder_explain_kernel **ret, struct warder_error *error)
+{
+	struct warder_explain_kernel *kernel = calloc(1, sizeof(*kernel));
+	struct warder_datapath_options options = {.max_flows = MAX_FLOWS};
+	int rc;
+
+	if (!kernel)
+		return -ENOMEM;
+	rc = warder_datapath_open(NULL, &options, NULL, &kernel->datapath, error);
+	if (rc) {
+		free(kernel);
+		return rc;
+	}
+	*ret = kernel;
+	return 0;
+}
+
+/* 240.0.0.0/4 and 100::/64 belong to nobody. */
+static struct warder_addr invent_address(size_t index, bool v4)
+{
+	struct warder_addr addr = {};
+
+	if (v4) {
+		addr.w[2] = htonl(0xffff);
+		addr.w[3] = htonl(0xf0000001 + index);
+	} else {
+		addr.b[0] = 1;
+		addr.w[3] = htonl(1 + index);
+	}
+	return addr;
+}
+
+static int invent_endpoint(struct warder_explain_kernel *kernel, size_t index)
+{
+	const struct warder_matrix_endpoint *endpoint = &kernel->matrix->endpoints[index];
+	const struct warder_pod *pod = &endpoint->pod->pod;
+	struct warder_plan_endpoint *plan = &kernel->plan[index];
+	struct invented *invented = &kernel->invented[index];
+	bool has[2] = {};
+
+	invented->addrs = calloc(pod->n_addrs + 2, sizeof(*invented->addrs));
+	if (!invented->addrs)
+		return -ENOMEM;
+	for (size_t i = 0; i < pod->n_addrs; i++) {
+		int family = !warder_addr_is4(&pod->addrs[i]);
+
+		if (!has[family])
+			invented->by_family[family] = pod->addrs[i];
+		has[family] = true;
+		invented->addrs[invented->n_addrs++] = pod->addrs[i];
+	}
+	for (int family = 0; family < 2; family++) {
+		if (has[family])
+			continue;
+		invented->by_family[family] = invent_address(index, !family);
+		invented->addrs[invented->n_addrs++] = invented->by_family[family];
+	}
+	*plan = (struct warder_plan_endpoint){
+		.endpoint = endpoint,
+		.addrs = invented->addrs,
+		.n_addrs = invented->n_addrs,
+	};
+	/* The objects' own UIDs may be missing or the same: the index names the endpoint here. */
+	plan->uid[0] = 0xee;
+	memcpy(plan->uid + 8, &index, sizeof(index));
+	return 0;
+}
+
+static int make_room_for_counters(struct warder_explain_kernel *kernel)
+{
+	__u32 slots = kernel->datapath->constants.shape.slots;
+	size_t n = (size_t)slots * WARDER_COUNTERS_PER_SLOT;
+
+	if (kernel->seen_slots != slots) {
+		free(kernel->seen);
+		kernel->seen = calloc(n, sizeof(*kernel->seen));
+		kernel->seen_slots = kernel->seen ? slots : 0;
+	}
+	return kernel->seen ? warder_datapath_counters(kernel->datapath, kernel->seen, n) : -ENOMEM;
+}
+
+int warder_explain_kernel_use(struct warder_explain_kernel *kernel,
+			      const struct warder_matrix *matrix, struct warder_error *error)
+{
+	int rc = 0;
+
+	forget_endpoints(kernel);
+	kernel->matrix = matrix;
+	kernel->plan = calloc(matrix->n_endpoints + 1, sizeof(*kernel->plan));
+	kernel->invented = calloc(matrix->n_endpoints + 1, sizeof(*kernel->invented));
+	if (!kernel->plan || !kernel->invented)
+		return -ENOMEM;
+	for (; !rc && kernel->n < matrix->n_endpoints; kernel->n++)
+		rc = invent_endpoint(kernel, kernel->n);
+	rc = rc
+		     ?: warder_datapath_apply(kernel->datapath, matrix, kernel->plan, kernel->n,
+					      NULL, error);
+	return rc ?: make_room_for_counters(kernel);
+}
+
+/* The one counter of the slot that moved in this direction, audited or not. */
+static int read_reason(struct warder_explain_kernel *kernel, __u16 slot,
+		       enum warder_direction direction, struct warder_explain_kernel_answer *answer)
+{
+	struct warder_counter now[WARDER_COUNTERS_PER_SLOT];
+	struct warder_counter *seen = kernel->seen + (size_t)slot * WARDER_COUNTERS_PER_SLOT;
+	int rc = warder_slot_counters(kernel->datapath, slot, now);
+	int found = -ENOENT;
+
+	if (rc)
+		return rc;
+	for (__u32 reason = 0; reason < WARDER_REASON_MAX; reason++) {
+		__u32 plain = warder_counter_index(0, direction, 0, reason);
+		__u32 audited = warder_counter_index(0, direction, 1, reason);
+
+		if (now[audited].packets != seen[audited].packets)
+			answer->audited = true;
+		if (now[plain].packets == seen[plain].packets)
+			continue;
+		answer->reason = reason;
+		found = 0;
+	}
+	memcpy(seen, now, sizeof(now));
+	return found;
+}
+
+int warder_explain_kernel_ask(struct warder_explain_kernel *kernel, size_t endpoint,
+			      enum warder_direction direction, const struct warder_addr *peer,
+			      __u8 protocol, __u16 port, struct warder_explain_kernel_answer *ret,
+			      struct warder_error *error)
+{
+	const struct warder_addr *own =
+		&kernel->invented[endpoint].by_family[!warder_addr_is4(peer)];
+	__u16 slot = warder_planner_slot(kernel->datapath->planner, kernel->plan[endpoint].uid);
+	bool from_pod = direction == WARDER_EGRESS;
+	struct warder_explain_kernel_answer answer = {};
+	struct warder_frame frame = {
+		.src = from_pod ? *own : *peer,
+		.dst = from_pod ? *peer : *own,
+		.protocol = protocol,
+		.sport = port == SPORT ? SPORT + 1 : SPORT,
+		.dport = port,
+		.src_mac = {2, 0, 0, 0, 0, 1},
+		.dst_mac = {2, 0, 0, 0, 0, 2},
+	};
+	struct warder_matrix_who who;
+	__u8 bytes[WARDER_FRAME_MAX];
+	__u32 ingress = UPLINK;
+	int rc;
+
+	if (endpoint >= kernel->n || !slot)
+		return warder_error_set(error, -ENOENT, "endpoint %zu has no slot", endpoint);
+	/* What the node itself sends comes from no interface. */
+	warder_matrix_find(kernel->matrix, peer, &who);
+	if (!from_pod && who.flags & WARDER_PEER_HOST)
+		ingress = 0;
+	rc = warder_datapath_run(kernel->datapath, from_pod, slot, ingress, bytes,
+				 warder_frame_build(&frame, bytes));
+	if (rc < 0)
+		return warder_error_set(error, rc, "cannot run the program: %s", strerror(-rc));
+	answer.allowed = rc == 0;
+	rc = read_reason(kernel, slot, direction, &answer);
+	if (rc)
+		return warder_error_set(error, rc, "the program counted nothing");
+	*ret = answer;
+	return 0;
+}
