@@ -569,6 +569,37 @@ static void systemd_layout(void)
 	machine_close();
 }
 
+static bool has_problem(void *data)
+{
+	const char *problem = warder_host_problem(machine.host);
+
+	return data ? problem && strstr(problem, data) : !problem;
+}
+
+/* Deeper than is followed: told, what is nearer is found all the same, and mended when it is gone.
+ */
+static void too_deep(void)
+{
+	struct actor actor = actor_new();
+	char deep[128] = "";
+
+	for (int i = 0; i < WARDER_CGROUP_DEPTH + 2; i++)
+		strcat(deep, "/d");
+	CU_ASSERT_FATAL(machine_open(NULL));
+	run("mkdir -p %s%s", machine.root, deep);
+	CU_ASSERT(wait_until("told", has_problem, "set --cgroup-root nearer to the pods"));
+	actor_do(&actor, "n");
+	actor_do(&actor, "c %s/cgroup.procs", pod_cgroup(22));
+	run("ip link add hv22 type veth peer name eth0 netns %d", actor.pid);
+	CU_ASSERT(joined(22, 1, "found"));
+	run("find %s/d -depth -type d -exec rmdir {} +", machine.root);
+	CU_ASSERT(wait_until("mended", has_problem, NULL));
+	actor_end(&actor);
+	pod_cgroup_remove(22);
+	CU_ASSERT(wait_until("gone", is_absent, &(unsigned){22}));
+	machine_close();
+}
+
 static void bad_roots(void)
 {
 	struct warder_host_options options = {"/nowhere", NULL};
@@ -606,6 +637,7 @@ static const struct suite_test tests[] = {
 	{"lost events", lost_events},
 	{"several namespaces", several_namespaces},
 	{"systemd layout, nested", systemd_layout},
+	{"too deep", too_deep},
 	{"bad roots", bad_roots},
 };
 

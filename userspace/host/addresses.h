@@ -6,8 +6,9 @@
 #include "base/address.h"
 #include "host/netlink.h"
 
-#define WARDER_ADDRESSES_MAX 65536 /* what one node may hold; further ones are left out, and told  \
-				    */
+#define WARDER_ADDRESSES_MAX                                                                       \
+	65536 /* what one node may hold; further ones are left out, and told                       \
+	       */
 
 struct warder_address_message {
 	__u32 ifindex;

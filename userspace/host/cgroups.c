@@ -88,7 +88,7 @@ static int add_watch(struct warder_cgroups *cgroups, struct dir *dir, const char
 				 "no inotify watch is left for it: raise "
 				 "fs.inotify.max_user_watches",
 				 path);
-		else if (errno != ENOENT)
+		else if (errno != ENOENT || !dir->parent)
 			complain(cgroups, strerror(errno), path);
 		return -1;
 	}
@@ -305,20 +305,30 @@ static void scan(struct warder_cgroups *cgroups, struct dir *dir)
 		dir_remove(cgroups, child);
 }
 
-/* Events were lost: everything is listed anew, and every pod is told of. */
+/* Everything is listed anew, what is not watched is tried again, and every pod is told of. */
 static void rescan(struct warder_cgroups *cgroups, struct dir *dir)
 {
-	struct dir *child;
+	struct dir *child, *next;
 
-	scan(cgroups, dir);
-	DL_FOREACH(dir->children, child)
+	if (dir->watch < 0 || (dir->level == LEVEL_POD && dir->events_watch < 0))
+		dir_watch(cgroups, dir);
+	else
+		scan(cgroups, dir);
+	DL_FOREACH_SAFE(dir->children, child, next)
 	{
-		if (child->level == LEVEL_CONTAINER)
-			break;
-		rescan(cgroups, child);
+		if (child->level != LEVEL_CONTAINER)
+			rescan(cgroups, child);
+		else if (child->events_watch < 0)
+			dir_watch(cgroups, child);
 	}
 	if (dir->level == LEVEL_POD)
 		tell(cgroups, dir);
+}
+
+void warder_cgroups_again(struct warder_cgroups *cgroups)
+{
+	cgroups->problem[0] = 0;
+	rescan(cgroups, cgroups->root);
 }
 
 static void handle(struct warder_cgroups *cgroups, const struct inotify_event *event)
@@ -332,17 +342,18 @@ static void handle(struct warder_cgroups *cgroups, const struct inotify_event *e
 	HASH_FIND_INT(cgroups->watches, &event->wd, watch);
 	if (!watch || event->mask & IN_IGNORED) /* the parent's IN_DELETE takes it away */
 		return;
-	if (event->mask & IN_DELETE_SELF)
-		complain(cgroups, "the cgroup root is gone: start again when it is there",
-			 cgroups->root->path);
-	else if (event->mask & IN_MODIFY)
+	if (event->mask & IN_DELETE_SELF) {
+		remove_watch(cgroups, cgroups->root, cgroups->root->watch);
+		cgroups->root->watch = -1;
+		complain(cgroups, "the cgroup root is gone", cgroups->root->path);
+	} else if (event->mask & IN_MODIFY) {
 		tell(cgroups, watch->dir);
-	else if (!(event->mask & IN_ISDIR) || !event->len)
-		return;
-	else if (event->mask & IN_DELETE)
-		child_remove(cgroups, watch->dir, event->name);
-	else if (event->mask & IN_CREATE)
-		child_add(cgroups, watch->dir, event->name, 0);
+	} else if (event->mask & IN_ISDIR && event->len) {
+		if (event->mask & IN_DELETE)
+			child_remove(cgroups, watch->dir, event->name);
+		else if (event->mask & IN_CREATE)
+			child_add(cgroups, watch->dir, event->name, 0);
+	}
 }
 
 static void read_events(uv_poll_t *poll, int status, int events)

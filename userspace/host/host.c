@@ -18,6 +18,8 @@
 #define GROUP(group) (1U << ((group)-1))
 #define ROUNDS	     8 /* looks and events in turn, before the loop runs again */
 #define DUMP_TRIES   5
+#define MEND_MS	     5000 /* between two tries at cgroups that could not be watched */
+#define RESYNC_MS    1000 /* ... and at links that could not be listed */
 
 uint64_t host_now(void)
 {
@@ -193,7 +195,7 @@ static void note_problem(struct warder_host *host)
 		text[strlen(text) - 2] = 0;
 	if (!strcmp(text, host->problem))
 		return;
-	strcpy(host->problem, text);
+	snprintf(host->problem, sizeof(host->problem), "%s", text);
 	host->changed = true;
 }
 
@@ -211,8 +213,10 @@ static void plan(struct warder_host *host)
 		else if (pod->next < next)
 			next = pod->next;
 	}
-	if (host->lost && now + 1000 < next)
-		next = now + 1000;
+	if (host->lost && now + RESYNC_MS < next)
+		next = now + RESYNC_MS;
+	if (warder_cgroups_problem(host->cgroups) && host->cgroups_next < next)
+		next = host->cgroups_next;
 	if (next == HOST_NEVER) {
 		uv_timer_stop(&host->look_timer);
 		return;
@@ -227,6 +231,10 @@ static void plan(struct warder_host *host)
  */
 static void work(struct warder_host *host)
 {
+	if (warder_cgroups_problem(host->cgroups) && host_now() >= host->cgroups_next) {
+		host->cgroups_next = host_now() + MEND_MS;
+		warder_cgroups_again(host->cgroups);
+	}
 	for (int i = 0; i < ROUNDS; i++) {
 		bool looked = look_at_pods(host);
 
@@ -362,6 +370,7 @@ int warder_host_open(uv_loop_t *loop, const struct warder_host_options *options,
 	host->open_handles = 2;
 	host->addresses = warder_addresses_new();
 	host->pattern = options->link_pattern ? strdup(options->link_pattern) : NULL;
+	host->cgroups_next = host_now() + MEND_MS;
 	host->own_netns = warder_namespace_inode("self");
 	host->first_netns = warder_namespace_inode("1");
 	if (!host->addresses || (options->link_pattern && !host->pattern))
@@ -483,7 +492,7 @@ void warder_host_expect(struct warder_host *host, const struct warder_host_expec
 		expected_key(pods[i].uid, key);
 		HASH_FIND_STR(host->expected, key, expected);
 		if (!expected && (expected = calloc(1, sizeof(*expected)))) {
-			strcpy(expected->key, key);
+			memcpy(expected->key, key, sizeof(key));
 			HASH_ADD_STR(host->expected, key, expected);
 		}
 		if (expected)

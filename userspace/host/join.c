@@ -214,7 +214,7 @@ static void join_link(struct warder_host *host, struct host_link *link)
 	pod->links = link;
 	if (link->owner[0] && (strcmp(link->owner, pod->uid) || link->owner_netns != pod->netns))
 		host_link_tell_gone(host, link);
-	strcpy(link->owner, pod->uid);
+	memcpy(link->owner, pod->uid, sizeof(link->owner));
 	link->owner_netns = pod->netns;
 	host_link_tell_new(host, link);
 	if (!link->peer_known)
@@ -284,7 +284,7 @@ static int view_pod(const struct warder_host *host, const struct host_pod *pod,
 		.netns = pod->netns,
 		.pid = pod->pid,
 	};
-	strcpy(ret->uid, pod->uid);
+	memcpy(ret->uid, pod->uid, sizeof(ret->uid));
 	ret->cgroup_path = strdup(pod->path + strlen(host->root) + 1);
 	ret->links = calloc(WARDER_HOST_LINKS, sizeof(*ret->links));
 	if (!ret->cgroup_path || !ret->links)

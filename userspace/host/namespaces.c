@@ -192,7 +192,7 @@ int warder_namespace_open(int pid, __u64 inode)
 	char path[64];
 	CLEANUP(cleanup_close) int fd = -1;
 	struct stat status;
-	int opened;
+	int taken;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -200,9 +200,9 @@ int warder_namespace_open(int pid, __u64 inode)
 		return -errno;
 	if (status.st_ino != inode)
 		return -ESTALE;
-	opened = fd;
-	fd = -1;
-	return opened;
+	taken = fd;
+	fd = -1; /* not closed here */
+	return taken;
 }
 
 int warder_namespace_read(const struct nlmsghdr *message, __s32 *ret_nsid)

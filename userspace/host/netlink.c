@@ -213,14 +213,15 @@ int warder_netlink_attributes(const struct nlmsghdr *message, size_t size,
 	struct table to = {table, max};
 	size_t payload, header = MNL_ALIGN(size);
 
-	memset(table, 0, (max + 1) * sizeof(*table));
+	for (unsigned i = 0; i <= max; i++)
+		table[i] = NULL;
 	if (message->nlmsg_len < NLMSG_HDRLEN)
 		return -EBADMSG;
 	payload = mnl_nlmsg_get_payload_len(message);
 	if (payload < header)
 		return -EBADMSG;
 	/* Not mnl_attr_parse(): that rounds the message's length up to four. */
-	mnl_attr_parse_payload((const char *)mnl_nlmsg_get_payload(message) + header, payload - header,
-			       put_attribute, &to);
+	mnl_attr_parse_payload((const char *)mnl_nlmsg_get_payload(message) + header,
+			       payload - header, put_attribute, &to);
 	return 0;
 }

@@ -90,8 +90,9 @@ struct warder_host {
 	bool lost;	  /* events of this namespace */
 	bool inside_lost; /* events of the pods' namespaces */
 	uint64_t inside_next;
-	bool changed;  /* since the sink was told */
-	bool overfull; /* HOST_LINKS_MAX */
+	uint64_t cgroups_next; /* what is not watched is tried again */
+	bool changed;	       /* since the sink was told */
+	bool overfull;	       /* HOST_LINKS_MAX */
 	char problem[320];
 	struct warder_host_pod *view;
 	size_t n_view;
