@@ -54,7 +54,7 @@ struct warder_cgroups {
 	struct dir *paths;     /* by path */
 	struct dir *pods;      /* by uid */
 	size_t n_dirs;
-	bool told; /* a pod was told of in this batch */
+	bool told; /* in this batch: of a pod, or a problem */
 	char problem[256];
 };
 
@@ -62,6 +62,7 @@ static void scan(struct warder_cgroups *cgroups, struct dir *dir);
 
 static void complain(struct warder_cgroups *cgroups, const char *what, const char *path)
 {
+	cgroups->told = true;
 	if (!cgroups->problem[0])
 		snprintf(cgroups->problem, sizeof(cgroups->problem), "%s: %s", path, what);
 }
