@@ -103,6 +103,13 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 	return 0;
 }
 
+/* The same where speed is no matter: the verifier reads it once, not once a path that leads to it. */
+GLOBAL __u32 peer_verdict_apart(const struct flow *f, __u32 direction, __u32 peer_class,
+				__u32 service, __u32 class)
+{
+	return f ? peer_verdict(f, direction, peer_class, service, class) : 0;
+}
+
 /* An ICMP error passes where the packet inside was the endpoint's business and allowed: a reason.
  */
 GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
@@ -111,7 +118,7 @@ GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 	const struct warder_peer *peer;
 	const struct warder_addr *remote;
 	struct inner inner = {};
-	__u32 bits, class, reverse_class;
+	__u32 bits, class, reverse_class, peer_class;
 	__u16 flags;
 	int bad;
 
@@ -131,13 +138,14 @@ GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 	if (!peer)
 		return REFUSE(f, POD, INTERNAL);
 	flags = peer->flags;
+	peer_class = peer->class;
 	class = inner.fragment == FRAGMENT_LATER ? fragment_class(inner.protocol)
 						 : port_class(inner.protocol, inner.dport);
 	reverse_class =
 		inner.fragment == FRAGMENT_LATER ? class : port_class(inner.protocol, inner.sport);
 	service = service_is(flags, remote, from_pod ? inner.sport : inner.dport, inner.protocol);
-	bits = peer_verdict(f, !f->direction, peer->class, service, class) |
-	       peer_verdict(f, f->direction, peer->class, service, reverse_class);
+	bits = peer_verdict_apart(f, !f->direction, peer_class, service, class) |
+	       peer_verdict_apart(f, f->direction, peer_class, service, reverse_class);
 	if (!(bits & VERDICT_ENFORCED))
 		return REFUSE(f, POD, ICMP_ERROR);
 	return would_deny(f, bits, WARDER_REASON_ALLOWED_ERROR);

@@ -143,12 +143,13 @@ static void attach_link(struct bpf_program *program, bool from_pod)
 
 	bpf_program__set_expected_attach_type(program, from_pod ? BPF_TCX_INGRESS : BPF_TCX_EGRESS);
 	link = bpf_program__attach_tcx(program, hook.ifindex, &tcx);
-	libbpf_set_print(print);
 	if (link) {
+		libbpf_set_print(print);
 		result(true, "%s attached by tcx", name);
 		return;
 	}
-	err = bpf_tc_hook_create(&hook);
+	err = bpf_tc_hook_create(&hook); /* there already for the second program */
+	libbpf_set_print(print);
 	if (!err || err == -EEXIST)
 		err = bpf_tc_attach(&hook, &filter);
 	result(!err, "%s attached by clsact%s%s", name, err ? ": " : "", err ? strerror(-err) : "");
