@@ -52,7 +52,8 @@ struct warder_matrix_endpoint {
 	const struct warder_object *pod; /* local, not hostNetwork, not finished; borrowed */
 	__u32 identity;
 	__u32 group;
-	bool isolated[2];
+	bool isolated[2]; /* some enforced policy of any tier judges this direction */
+	bool judged[2];	  /* the same, audited policies counted: false = every cell of the row is ALL, ALL */
 };
 
 struct warder_matrix_group; /* for explanations: which policies select it, with their rules */
@@ -78,17 +79,24 @@ struct warder_matrix {
 	size_t n_endpoints;
 	struct warder_matrix_group *groups;
 	__u32 n_groups, n_classes, n_port_classes, n_bitmaps, words;
+	/*
+	 * The class of every Service's frontend, whatever its address: its backends are not known here, so
+	 * only a rule for everyone on every port allows it, and any deny denies it.
+	 */
+	__u32 service_class;
 	struct warder_cell *cells; /* [direction][group][class], ids into bitmaps */
 	__u64 *bitmaps;		   /* n_bitmaps x words; 0 is NONE, 1 is ALL */
 	struct warder_object **held; /* references that keep the borrowed pointers alive */
 	size_t n_held;
 	struct warder_matrix_problem *problems; /* policies that are broken, addresses with two owners ... */
 	size_t n_problems;
+	struct compiler *compiler; /* inner: what blame asks */
 };
 
 struct warder_matrix_problem {
 	char *object; /* "NetworkPolicy x/y" */
 	char *what;
+	bool warning; /* enforced all the same: nothing is more open or closed than meant */
 };
 
 int warder_compile(const struct warder_store *store, const struct warder_compile_options *options,
@@ -115,6 +123,7 @@ struct warder_matrix_blame {
 	int rule;			    /* index in the policy's rules, -1 = isolation alone */
 	bool audited;
 };
+/* In the order of evaluation. */
 size_t warder_matrix_blame(const struct warder_matrix *matrix, enum warder_direction direction, __u32 group,
 			   __u32 class, __u8 protocol, __u16 port, bool audited,
 			   struct warder_matrix_blame *ret, size_t room); /* returns how many there are */

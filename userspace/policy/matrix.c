@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a matrix as the programs read it: who an address is, which port class, which bit. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/compile.h"
+#include "policy/compiler.h"
+
+static int compare_peer(const void *key, const void *element)
+{
+	return warder_addr_compare(key, &((const struct warder_matrix_peer *)element)->addr);
+}
+
+static const struct warder_matrix_prefix *find_prefix(const struct warder_matrix *matrix,
+						      const struct warder_addr *addr)
+{
+	const struct warder_matrix_prefix *best = NULL;
+
+	for (size_t low = 0, high = matrix->n_prefixes; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (warder_addr_compare(&matrix->prefixes[middle].prefix.addr, addr) <= 0) {
+			best = &matrix->prefixes[middle];
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	while (!warder_prefix_has(&best->prefix, addr)) /* ends at the empty prefix of its family */
+		best--;
+	return best;
+}
+
+void warder_matrix_find(const struct warder_matrix *matrix, const struct warder_addr *addr,
+			struct warder_matrix_who *ret)
+{
+	const struct warder_matrix_peer *peer = NULL;
+	const struct warder_matrix_prefix *prefix;
+
+	if (matrix->n_peers)
+		peer = bsearch(addr, matrix->peers, matrix->n_peers, sizeof(*peer), compare_peer);
+	if (peer) {
+		*ret = (struct warder_matrix_who){
+			.identity = peer->identity,
+			.class = peer->class,
+			.cidr_class = peer->cidr_class,
+			.flags = peer->flags,
+			.owner = peer->owner,
+		};
+		return;
+	}
+	prefix = find_prefix(matrix, addr);
+	*ret = (struct warder_matrix_who){
+		.identity = prefix->identity,
+		.class = prefix->class,
+		.cidr_class = prefix->cidr_class,
+	};
+}
+
+__u16 warder_matrix_port_class(const struct warder_matrix *matrix, __u8 protocol, __u16 port)
+{
+	int p = protocol_index(protocol);
+	size_t low = 0, high;
+
+	if (p < 0)
+		return WARDER_PORT_OTHER;
+	high = matrix->n_ports[p];
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (matrix->ports[p][middle].first <= port)
+			low = middle;
+		else
+			high = middle;
+	}
+	return matrix->ports[p][low].class;
+}
+
+unsigned warder_matrix_verdict(const struct warder_matrix *matrix, enum warder_direction direction,
+			       __u32 group, __u32 class, __u16 port_class)
+{
+	const struct warder_cell *cell =
+		&matrix->cells[(direction * (size_t)matrix->n_groups + group) * matrix->n_classes +
+			       class];
+	const __u64 *enforced = matrix->bitmaps + (size_t)cell->enforced * matrix->words;
+	const __u64 *audited = matrix->bitmaps + (size_t)cell->audited * matrix->words;
+	unsigned word = port_class >> 6, bit = port_class & 63;
+
+	return (enforced[word] >> bit & 1) | (audited[word] >> bit & 1) << 1;
+}
