@@ -54,6 +54,11 @@ static uint32_t add_class(struct compiler *c, uint32_t who, uint32_t cidrs)
 	return class;
 }
 
+static bool is_peer(const struct warder_object *pod)
+{
+	return !pod->pod.host_network && pod->pod.phase != WARDER_POD_FINISHED;
+}
+
 /* What each pod matches: namespace by namespace, as the list is sorted. */
 static uint32_t *match_pods(struct compiler *c)
 {
@@ -213,6 +218,19 @@ static void post_classes(struct compiler *c)
 	}
 }
 
+/* Pods that have no address yet, as if they had one that is in no block. */
+static void add_addressless(struct compiler *c, const uint32_t *pods)
+{
+	for (size_t i = 0; i < c->n_pods; i++) {
+		if (!is_peer(c->pods[i]) || c->pods[i]->pod.n_addrs)
+			continue;
+		PUSH(c->addressless, c->n_addressless) = (struct addressless){
+			.pod = c->pods[i],
+			.class = add_class(c, pods[i], 0),
+		};
+	}
+}
+
 void compile_classes(struct compiler *c)
 {
 	struct fixed fixed = {
@@ -229,6 +247,9 @@ void compile_classes(struct compiler *c)
 	pods = match_pods(c);
 	for (size_t i = 0; i < c->n_holders; i++)
 		add_peer(c, &c->holders[i], pods, &fixed);
+	c->nobody_class = add_class(c, fixed.unknown, 0);
+	if (c->options->addressless)
+		add_addressless(c, pods);
 	free(pods);
 	post_classes(c);
 }

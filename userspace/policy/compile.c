@@ -122,6 +122,7 @@ void compiler_free(struct compiler *c)
 	bitmaps_clear(&c->bitmaps);
 	free(c->identities);
 	free(c->endpoint_pods);
+	free(c->addressless);
 	free(c->holders);
 	free(c->nodes[0]);
 	free(c->nodes[1]);

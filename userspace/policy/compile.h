@@ -21,6 +21,7 @@ struct warder_compile_options {
 	size_t n_host_addrs;
 	const struct warder_addr *apiserver_addrs;
 	size_t n_apiserver_addrs;
+	bool addressless; /* pods without an address get a class too: warder_matrix_pod_class */
 	bool audit_all; /* unused by cells: the agent's mode is a flag of each slot */
 };
 
@@ -111,6 +112,8 @@ struct warder_matrix_who {
 };
 void warder_matrix_find(const struct warder_matrix *matrix, const struct warder_addr *addr,
 			struct warder_matrix_who *ret);
+/* The class of a pod that has no address yet; needs options.addressless.  UNKNOWN's where there is none. */
+__u32 warder_matrix_pod_class(const struct warder_matrix *matrix, const struct warder_object *pod);
 __u16 warder_matrix_port_class(const struct warder_matrix *matrix, __u8 protocol, __u16 port);
 /* What the cell says: bit 0 enforced, bit 1 as if audited policies were real. */
 unsigned warder_matrix_verdict(const struct warder_matrix *matrix, enum warder_direction direction, __u32 group,

@@ -70,6 +70,11 @@ struct holder { /* a claim on an address */
 
 #define HOLDER_NO_NUMBER UINT32_MAX /* a node without a Node object */
 
+struct addressless {
+	const struct warder_object *pod;
+	uint32_t class;
+};
+
 struct compiler {
 	const struct warder_store *store;
 	const struct warder_compile_options *options;
@@ -93,6 +98,9 @@ struct compiler {
 	struct cidr_node *nodes[2]; /* IPv6, IPv4; sorted by (address, bits) */
 	size_t n_nodes[2];
 
+	struct addressless *addressless; /* in the order of pods */
+	size_t n_addressless;
+	uint32_t nobody_class;	 /* unknown, in no block */
 	struct intern whos;	 /* flags, holder, atoms */
 	struct intern cidr_sets; /* atoms */
 	struct intern class_keys;

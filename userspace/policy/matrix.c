@@ -57,6 +57,25 @@ void warder_matrix_find(const struct warder_matrix *matrix, const struct warder_
 	};
 }
 
+static int compare_addressless(const void *key, const void *element)
+{
+	const struct warder_object *a = key, *b = ((const struct addressless *)element)->pod;
+	int order = strcmp(a->ns, b->ns);
+
+	return order ? order : strcmp(a->name, b->name);
+}
+
+__u32 warder_matrix_pod_class(const struct warder_matrix *matrix, const struct warder_object *pod)
+{
+	const struct compiler *c = matrix->compiler;
+	const struct addressless *found = NULL;
+
+	if (c->n_addressless)
+		found = bsearch(pod, c->addressless, c->n_addressless, sizeof(*found),
+				compare_addressless);
+	return found ? found->class : c->nobody_class;
+}
+
 __u16 warder_matrix_port_class(const struct warder_matrix *matrix, __u8 protocol, __u16 port)
 {
 	int p = protocol_index(protocol);
