@@ -22,7 +22,7 @@ static __always_inline const struct warder_peer *peer_find4(__be32 addr)
 /* The key is copied: before 6.2 a map takes no key from a function's argument. */
 static __always_inline const struct warder_peer *peer_find6(const struct warder_addr *addr)
 {
-	struct warder_cidr6_key key = { .prefixlen = 128, .addr = *addr };
+	struct warder_cidr6_key key = {.prefixlen = 128, .addr = *addr};
 	const struct warder_peer *peer = bpf_map_lookup_elem(&peer6, &key.addr);
 
 	return peer ? peer : bpf_map_lookup_elem(&cidr6, &key);

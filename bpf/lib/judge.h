@@ -103,7 +103,8 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 	return 0;
 }
 
-/* The same where speed is no matter: the verifier reads it once, not once a path that leads to it. */
+/* The same where speed is no matter: the verifier reads it once, not once a path that leads to it.
+ */
 GLOBAL __u32 peer_verdict_apart(const struct flow *f, __u32 direction, __u32 peer_class,
 				__u32 service, __u32 class)
 {

@@ -169,7 +169,8 @@ GLOBAL int parse_options(struct __sk_buff *skb, __u32 at, __u32 size)
 			if (type == 131 || type == 137)
 				return WARDER_REASON_EXTENSION;
 		}
-		/* Masked, though it cannot grow beyond: so 6.1 sees one state a round, not one a path. */
+		/* Masked, though it cannot grow beyond: so 6.1 sees one state a round, not one a
+		 * path. */
 		i += step;
 		barrier_var(i);
 		i &= 63;

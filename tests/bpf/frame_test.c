@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames through the real pod programs: what they are, who they claim to be from, where they may go. */
+/* Frames through the real pod programs: what they are, who they claim to be from, where they may
+ * go. */
 #include "world.h"
 
 #define R(name) WARDER_REASON_##name
+
+/* Tables stay one row a line. */
+/* clang-format off */
 
 struct row {
 	const char *name;
@@ -422,17 +426,19 @@ static void test_counts(void)
 	CU_ASSERT_EQUAL(v.bytes, 14 + 20 + 20 + 2500);
 }
 
+/* clang-format on */
+
 static const struct suite_test tests[] = {
-	{ "matrix", test_matrix },
-	{ "sender", test_sender },
-	{ "more_addresses", test_more_addresses },
-	{ "arp", test_arp },
-	{ "neighbour_discovery", test_neighbour_discovery },
-	{ "tunnel", test_tunnel },
-	{ "exceptions", test_exceptions },
-	{ "hold", test_hold },
-	{ "audit", test_audit },
-	{ "mark", test_mark },
-	{ "counts", test_counts },
+	{"matrix", test_matrix},
+	{"sender", test_sender},
+	{"more_addresses", test_more_addresses},
+	{"arp", test_arp},
+	{"neighbour_discovery", test_neighbour_discovery},
+	{"tunnel", test_tunnel},
+	{"exceptions", test_exceptions},
+	{"hold", test_hold},
+	{"audit", test_audit},
+	{"mark", test_mark},
+	{"counts", test_counts},
 };
 SUITE("frame", tests)

@@ -19,7 +19,7 @@ enum { TCP = 6, UDP = 17, SCTP = 132, ICMP = 1, ICMP6 = 58, IGMP = 2 };
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32, ECE = 64, CWR = 128 };
 
 /* More fragments, and offsets in bytes. */
-#define MORE	     0x2000
+#define MORE	  0x2000
 #define OFFSET(n) ((n) / 8)
 
 struct bytes {
@@ -27,27 +27,28 @@ struct bytes {
 	size_t size;
 };
 #define BYTES(...)                                                                                 \
-	((struct bytes){ (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) })
+	((struct bytes){(const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})})
 
 struct spec {
-	const char *src, *dst;	/* IPv4 or IPv6 in text: they say the family */
-	uint8_t protocol;	/* default TCP */
-	uint16_t sport, dport;	/* ICMP: dport = type << 8 | code, sport = identifier */
-	uint8_t flags;		/* TCP; default SYN */
-	bool no_flags;		/* TCP: none at all */
-	uint8_t chunk;		/* SCTP; default INIT */
-	size_t payload;		/* bytes of it */
-	struct bytes body;	/* or these */
-	struct bytes options;	/* IPv4 options, a multiple of 4 */
+	const char *src, *dst;	 /* IPv4 or IPv6 in text: they say the family */
+	uint8_t protocol;	 /* default TCP */
+	uint16_t sport, dport;	 /* ICMP: dport = type << 8 | code, sport = identifier */
+	uint8_t flags;		 /* TCP; default SYN */
+	bool no_flags;		 /* TCP: none at all */
+	uint8_t chunk;		 /* SCTP; default INIT */
+	size_t payload;		 /* bytes of it */
+	struct bytes body;	 /* or these */
+	struct bytes options;	 /* IPv4 options, a multiple of 4 */
 	struct bytes extensions; /* IPv6: headers whose last one leads to `protocol` */
 	uint8_t first_extension;
-	uint16_t fragment;	/* MORE and OFFSET() of IPv4, or of an IPv6 fragment header that is put in */
-	bool fragment_header;	/* IPv6: put it in even where fragment is 0 */
-	uint8_t hop_limit;	/* default 64 */
+	uint16_t fragment; /* MORE and OFFSET() of IPv4, or of an IPv6 fragment header that is put
+			      in */
+	bool fragment_header;	  /* IPv6: put it in even where fragment is 0 */
+	uint8_t hop_limit;	  /* default 64 */
 	uint8_t src_mac, dst_mac; /* last byte of 02:00:00:00:00:XX; defaults 1 and 2 */
-	uint16_t ethertype;	/* instead of IP's */
-	uint16_t vlan;		/* an in-band tag of this ethertype */
-	int length_lie;		/* added to the length field of the network header */
+	uint16_t ethertype;	  /* instead of IP's */
+	uint16_t vlan;		  /* an in-band tag of this ethertype */
+	int length_lie;		  /* added to the length field of the network header */
 };
 
 struct packet {
@@ -89,7 +90,7 @@ static inline void packet_zero(struct packet *p, size_t size)
 
 static inline void packet_mac(struct packet *p, uint8_t last)
 {
-	uint8_t mac[6] = { 2, 0, 0, 0, 0, last };
+	uint8_t mac[6] = {2, 0, 0, 0, 0, last};
 
 	if (last == 0xff)
 		memset(mac, 0xff, 6);
@@ -221,8 +222,8 @@ static inline void packet_build(struct packet *p, const struct spec *s)
 }
 
 /* ARP: the sender's addresses, then the target's. */
-static inline void packet_arp(struct packet *p, uint8_t src_mac, uint16_t operation, uint8_t sender_mac,
-			      const char *sender, const char *target)
+static inline void packet_arp(struct packet *p, uint8_t src_mac, uint16_t operation,
+			      uint8_t sender_mac, const char *sender, const char *target)
 {
 	struct in_addr a;
 
@@ -245,15 +246,19 @@ static inline void packet_arp(struct packet *p, uint8_t src_mac, uint16_t operat
 
 /* Neighbour solicitation and advertisement; option 1 or 2 with option_mac, 0 = no option. */
 static inline void packet_nd(struct packet *p, uint8_t type, const char *src, const char *dst,
-			     const char *target, uint8_t option, uint8_t option_mac, uint8_t hop_limit)
+			     const char *target, uint8_t option, uint8_t option_mac,
+			     uint8_t hop_limit)
 {
 	uint8_t body[16 + 8];
-	struct spec s = { .src = src, .dst = dst, .protocol = ICMP6, .dport = type << 8,
-			  .hop_limit = hop_limit };
+	struct spec s = {.src = src,
+			 .dst = dst,
+			 .protocol = ICMP6,
+			 .dport = type << 8,
+			 .hop_limit = hop_limit};
 
 	assert(inet_pton(AF_INET6, target, body) == 1);
-	memcpy(body + 16, (uint8_t[]){ option, 1, 2, 0, 0, 0, 0, option_mac }, 8);
-	s.body = (struct bytes){ body, option ? 24 : 16 };
+	memcpy(body + 16, (uint8_t[]){option, 1, 2, 0, 0, 0, 0, option_mac}, 8);
+	s.body = (struct bytes){body, option ? 24 : 16};
 	packet_build(p, &s);
 }
 

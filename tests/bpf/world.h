@@ -8,7 +8,8 @@
  *   10.96.0.1 fd00:96::1 a Service   10.0.0.1:30000/TCP its NodePort here
  *   everything else: world
  *
- * The verdict of a frame is read from the counters: exactly one of those that are no would-deny grew by one.
+ * The verdict of a frame is read from the counters: exactly one of those that are no would-deny
+ * grew by one.
  */
 #ifndef WARDER_TESTS_WORLD_H
 #define WARDER_TESTS_WORLD_H
@@ -36,7 +37,7 @@
 enum { WORLD, POD_A, POD_B, POD_C, HOST, NODE, SERVICE, SNAT, CLASSES }; /* peer classes */
 enum { ANY_TCP = WARDER_PORT_FIRST, TCP_443, TCP_8080, ANY_UDP, UDP_53, ANY_SCTP, PORTS };
 #define ALL_PORTS ((1ULL << PORTS) - 1)
-#define BIT(n)	 (1ULL << (n))
+#define BIT(n)	  (1ULL << (n))
 
 #define OTHER_LINK 7 /* of pod b: only a number, no such device */
 #define UPLINK	   9
@@ -66,10 +67,14 @@ static inline struct warder_addr world_addr(const char *text)
 	return addr;
 }
 
-static inline void world_peer(const char *text, __u32 identity, __u32 class, __u16 flags, __u16 slot)
+static inline void world_peer(const char *text, __u32 identity, __u32 class, __u16 flags,
+			      __u16 slot)
 {
-	struct warder_peer peer = { .identity = identity, .class = class, .cidr_class = class,
-				    .flags = flags, .slot = slot };
+	struct warder_peer peer = {.identity = identity,
+				   .class = class,
+				   .cidr_class = class,
+				   .flags = flags,
+				   .slot = slot};
 	struct warder_addr addr = world_addr(text);
 
 	if (flags & (WARDER_PEER_NODE | WARDER_PEER_HOST))
@@ -82,9 +87,9 @@ static inline void world_peer(const char *text, __u32 identity, __u32 class, __u
 
 static inline void world_slot(__u32 index, const char *v4, const char *v6, __u16 flags)
 {
-	struct warder_slot slot = { .now = { .generation = 1, .group = 0,
-					     .flags = WARDER_SLOT_LIVE | flags },
-				    .identity = WARDER_IDENTITY_FIRST + index };
+	struct warder_slot slot = {
+		.now = {.generation = 1, .group = 0, .flags = WARDER_SLOT_LIVE | flags},
+		.identity = WARDER_IDENTITY_FIRST + index};
 
 	slot.addr4[0] = world_addr(v4).w[3];
 	slot.addr6[0] = world_addr(v6);
@@ -100,8 +105,8 @@ static inline void world_flags(__u16 flags)
 
 static inline void world_link(__u32 ifindex, __u16 slot, __u8 mac, int netnsid)
 {
-	struct warder_link link = { .ifindex = ifindex, .slot = slot, .netnsid = netnsid,
-				    .mac = { 2, 0, 0, 0, 0, mac } };
+	struct warder_link link = {
+		.ifindex = ifindex, .slot = slot, .netnsid = netnsid, .mac = {2, 0, 0, 0, 0, mac}};
 	__u32 key = ifindex & 0xffff;
 
 	world_update(world->maps.links, &key, &link);
@@ -121,7 +126,7 @@ static inline void world_bitmap(__u32 id, __u64 bits)
 static inline void world_allow2(__u32 direction, __u32 class, __u64 enforced, __u64 audited)
 {
 	__u32 id = WARDER_BITMAP_FIRST + (direction * CLASSES + class) * 2;
-	struct warder_cell cell = { .enforced = id, .audited = enforced == audited ? id : id + 1 };
+	struct warder_cell cell = {.enforced = id, .audited = enforced == audited ? id : id + 1};
 	__u32 key = direction * world->rodata->shape.groups * world->rodata->shape.classes + class;
 
 	world_bitmap(id, enforced);
@@ -136,7 +141,7 @@ static inline void world_allow(__u32 direction, __u32 class, __u64 ports)
 
 static inline void world_deny_all(void)
 {
-	for (__u32 class = 0; class < CLASSES; class++) {
+	for (__u32 class = 0; class < CLASSES; class ++) {
 		world_allow(WARDER_INGRESS, class, 0);
 		world_allow(WARDER_EGRESS, class, 0);
 	}
@@ -145,7 +150,7 @@ static inline void world_deny_all(void)
 static inline void world_ports(__u32 protocol, __u16 other, __u16 special, __u16 special_class)
 {
 	for (__u32 i = 0; i < 16384; i++) {
-		struct warder_port_word word = { .class = { other, other, other, other } };
+		struct warder_port_word word = {.class = {other, other, other, other}};
 		__u32 key = protocol * 16384 + i;
 
 		if (special && special >> 2 == i)
@@ -169,7 +174,7 @@ static inline void world_forget(void)
 {
 	static const __u32 zero[4];
 	struct warder_flow_key key;
-	int fds[] = { bpf_map__fd(world->maps.flows), bpf_map__fd(world->maps.unfound) };
+	int fds[] = {bpf_map__fd(world->maps.flows), bpf_map__fd(world->maps.unfound)};
 
 	for (int i = 0; i < 2; i++)
 		while (!bpf_map_get_next_key(fds[i], NULL, &key))
@@ -181,8 +186,8 @@ static inline void world_forget(void)
 /* The world of every test: pod a isolated, nothing allowed. */
 static inline void world_reset(void)
 {
-	struct warder_frontend_key frontend = { .addr = world_addr("10.0.0.1"),
-						.port = htons(30000), .protocol = TCP };
+	struct warder_frontend_key frontend = {
+		.addr = world_addr("10.0.0.1"), .port = htons(30000), .protocol = TCP};
 	static const struct warder_frontend present;
 
 	world_forget();
@@ -208,8 +213,8 @@ static inline void world_reset(void)
 
 static inline int world_load(void)
 {
-	struct warder_peer peer = { .identity = WARDER_IDENTITY_WORLD, .class = WORLD,
-				    .cidr_class = WORLD };
+	struct warder_peer peer = {
+		.identity = WARDER_IDENTITY_WORLD, .class = WORLD, .cidr_class = WORLD};
 	struct warder_cidr4_key key4 = {};
 	struct warder_cidr6_key key6 = {};
 
@@ -254,7 +259,8 @@ static inline void world_count(__u32 slot, __u32 direction, struct world_counts 
 		for (__u32 reason = 0; reason < WARDER_REASON_MAX; reason++) {
 			__u32 key = warder_counter_index(slot, direction, audited, reason);
 
-			assert(!bpf_map_lookup_elem(bpf_map__fd(world->maps.counters), &key, values));
+			assert(!bpf_map_lookup_elem(bpf_map__fd(world->maps.counters), &key,
+						    values));
 			for (unsigned cpu = 0; cpu < world_cpus; cpu++) {
 				ret->packets[audited][reason] += values[cpu].packets;
 				ret->bytes[audited][reason] += values[cpu].bytes;
@@ -263,8 +269,8 @@ static inline void world_count(__u32 slot, __u32 direction, struct world_counts 
 }
 
 struct world_context {
-	__u32 ifindex;	/* of the link; default 1 */
-	__u32 ingress;	/* to the pod: the interface it came by, 0 = the host */
+	__u32 ifindex; /* of the link; default 1 */
+	__u32 ingress; /* to the pod: the interface it came by, 0 = the host */
 	__u32 mark;
 	__u32 gso_segs, gso_size;
 };
@@ -280,15 +286,15 @@ struct world_verdict {
 static inline struct world_verdict world_run(bool from_pod, const void *frame, size_t size,
 					     const struct world_context *context)
 {
-	struct bpf_program *program = from_pod ? world->progs.warder_from_pod :
-						 world->progs.warder_to_pod;
+	struct bpf_program *program =
+		from_pod ? world->progs.warder_from_pod : world->progs.warder_to_pod;
 	__u32 slot = context && context->ifindex > 1 ? 0 : 1;
 	struct world_counts before, after;
-	struct world_verdict v = { .reason = -1 };
-	struct __sk_buff skb = { .ifindex = 1 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size,
-		    .ctx_in = &skb, .ctx_size_in = sizeof(skb), .ctx_out = &skb,
-		    .ctx_size_out = sizeof(skb), .repeat = 1);
+	struct world_verdict v = {.reason = -1};
+	struct __sk_buff skb = {.ifindex = 1};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size, .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb), .ctx_out = &skb, .ctx_size_out = sizeof(skb),
+		    .repeat = 1);
 
 	if (context) {
 		skb.ingress_ifindex = context->ingress;
@@ -335,8 +341,8 @@ static inline int world_reason(bool from_pod, const struct packet *p, const stru
 static inline const char *world_reason_name(int reason)
 {
 	switch (reason) {
-#define REASON(number, constant, name, ring, what, mend) \
-	case number:                                     \
+#define REASON(number, constant, name, ring, what, mend)                                           \
+	case number:                                                                               \
 		return name;
 #include "warder/tbl/reasons.tbl"
 #undef REASON
@@ -357,17 +363,17 @@ static inline bool world_expect(const char *name, bool from_pod, const struct pa
 	return false;
 }
 
-#define WORLD_START()                                                         \
-	do {                                                                  \
-		if (geteuid()) {                                              \
-			suite_skip("needs root");                             \
-			return;                                               \
-		}                                                             \
-		if (world_load()) {                                           \
-			CU_FAIL("the pod object did not load");               \
-			return;                                               \
-		}                                                             \
-		world_reset();                                                \
+#define WORLD_START()                                                                              \
+	do {                                                                                       \
+		if (geteuid()) {                                                                   \
+			suite_skip("needs root");                                                  \
+			return;                                                                    \
+		}                                                                                  \
+		if (world_load()) {                                                                \
+			CU_FAIL("the pod object did not load");                                    \
+			return;                                                                    \
+		}                                                                                  \
+		world_reset();                                                                     \
 	} while (0)
 
 #endif
