@@ -42,24 +42,30 @@ static __u32 entries(enum warder_table table, const struct warder_shape *shape)
 	return 0;
 }
 
-void warder_table_info(enum warder_table table, const struct warder_shape *shape, struct warder_table_info *ret)
+void warder_table_info(enum warder_table table, const struct warder_shape *shape,
+		       struct warder_table_info *ret)
 {
 	static const struct warder_table_info infos[WARDER_TABLES] = {
 		[WARDER_TABLE_SLOTS] = {"slots", true, 4, sizeof(struct warder_slot)},
-		[WARDER_TABLE_OWN] = {"own", false, sizeof(struct warder_own_key), sizeof(__u32)},
+		[WARDER_TABLE_OWN] = {"own", false, sizeof(struct warder_own_key),
+				      sizeof(struct warder_own)},
 		[WARDER_TABLE_CGROUPS] = {"cgroups", false, 8, sizeof(struct warder_cgroup)},
-		[WARDER_TABLE_NAMESPACES] = {"namespaces", false, 8, sizeof(struct warder_namespace)},
+		[WARDER_TABLE_NAMESPACES] = {"namespaces", false, 8,
+					     sizeof(struct warder_namespace)},
 		[WARDER_TABLE_LINKS] = {"links", true, 4, sizeof(struct warder_link)},
 		[WARDER_TABLE_PEER4] = {"peer4", false, 4, sizeof(struct warder_peer)},
 		[WARDER_TABLE_PEER6] = {"peer6", false, 16, sizeof(struct warder_peer)},
-		[WARDER_TABLE_CIDR4] = {"cidr4", false, sizeof(struct warder_cidr4_key), sizeof(struct warder_peer)},
-		[WARDER_TABLE_CIDR6] = {"cidr6", false, sizeof(struct warder_cidr6_key), sizeof(struct warder_peer)},
+		[WARDER_TABLE_CIDR4] = {"cidr4", false, sizeof(struct warder_cidr4_key),
+					sizeof(struct warder_peer)},
+		[WARDER_TABLE_CIDR6] = {"cidr6", false, sizeof(struct warder_cidr6_key),
+					sizeof(struct warder_peer)},
 		[WARDER_TABLE_FRONTENDS] = {"frontends", false, sizeof(struct warder_frontend_key),
 					    sizeof(struct warder_frontend)},
 		[WARDER_TABLE_PORTS] = {"ports", true, 4, sizeof(struct warder_port_word)},
 		[WARDER_TABLE_CELLS] = {"cells", true, 4, sizeof(struct warder_cell)},
 		[WARDER_TABLE_BITMAPS] = {"bitmaps", true, 4, sizeof(__u64)},
-		[WARDER_TABLE_IDENTITIES] = {"identities", false, 4, sizeof(struct warder_identity_name)},
+		[WARDER_TABLE_IDENTITIES] = {"identities", false, 4,
+					     sizeof(struct warder_identity_name)},
 	};
 
 	*ret = infos[table];
@@ -78,16 +84,18 @@ struct warder_mirror *warder_mirror_new(const struct warder_shape *shape)
 	mirror->ports = calloc(WARDER_PORT_WORDS, sizeof(*mirror->ports));
 	mirror->cells = calloc((size_t)2 * shape->groups * shape->classes, sizeof(*mirror->cells));
 	mirror->bitmaps = calloc((size_t)shape->bitmaps * shape->words, sizeof(*mirror->bitmaps));
-	prefixes_init(&mirror->own, sizeof(struct warder_own_key), sizeof(__u32));
+	prefixes_init(&mirror->own, sizeof(struct warder_own_key), sizeof(struct warder_own));
 	prefixes_init(&mirror->cidr4, sizeof(struct warder_cidr4_key), sizeof(struct warder_peer));
 	prefixes_init(&mirror->cidr6, sizeof(struct warder_cidr6_key), sizeof(struct warder_peer));
 	records_init(&mirror->cgroups, sizeof(__u64), sizeof(struct warder_cgroup));
 	records_init(&mirror->namespaces, sizeof(__u64), sizeof(struct warder_namespace));
 	records_init(&mirror->peer4, sizeof(__be32), sizeof(struct warder_peer));
 	records_init(&mirror->peer6, sizeof(struct warder_addr), sizeof(struct warder_peer));
-	records_init(&mirror->frontends, sizeof(struct warder_frontend_key), sizeof(struct warder_frontend));
+	records_init(&mirror->frontends, sizeof(struct warder_frontend_key),
+		     sizeof(struct warder_frontend));
 	records_init(&mirror->identities, sizeof(__u32), sizeof(struct warder_identity_name));
-	if (!mirror->slots || !mirror->links || !mirror->ports || !mirror->cells || !mirror->bitmaps) {
+	if (!mirror->slots || !mirror->links || !mirror->ports || !mirror->cells ||
+	    !mirror->bitmaps) {
 		warder_mirror_free(mirror);
 		return NULL;
 	}
@@ -139,7 +147,8 @@ static void *array_of(const struct warder_mirror *mirror, enum warder_table tabl
 	}
 }
 
-static const struct prefixes *prefixes_of(const struct warder_mirror *mirror, enum warder_table table)
+static const struct prefixes *prefixes_of(const struct warder_mirror *mirror,
+					  enum warder_table table)
 {
 	switch (table) {
 	case WARDER_TABLE_OWN:
@@ -177,7 +186,8 @@ const struct records *mirror_records(const struct warder_mirror *mirror, enum wa
 	}
 }
 
-static int apply_array(struct warder_mirror *mirror, const struct warder_write *write, const struct warder_table_info *info)
+static int apply_array(struct warder_mirror *mirror, const struct warder_write *write,
+		       const struct warder_table_info *info)
 {
 	char *array = array_of(mirror, write->table);
 	__u32 index;
@@ -208,13 +218,17 @@ int warder_mirror_apply(struct warder_mirror *mirror, const struct warder_write 
 	if (info.array)
 		return apply_array(mirror, write, &info);
 	if (write->remove)
-		return prefixes ? prefixes_delete(prefixes, write->key) : records_delete(records, write->key);
-	if (records->count >= info.max_entries && !warder_mirror_get(mirror, write->table, write->key))
+		return prefixes ? prefixes_delete(prefixes, write->key)
+				: records_delete(records, write->key);
+	if (records->count >= info.max_entries &&
+	    !warder_mirror_get(mirror, write->table, write->key))
 		return -ENOSPC;
-	return prefixes ? prefixes_put(prefixes, write->key, write->value) : records_put(records, write->key, write->value);
+	return prefixes ? prefixes_put(prefixes, write->key, write->value)
+			: records_put(records, write->key, write->value);
 }
 
-const void *warder_mirror_get(const struct warder_mirror *mirror, enum warder_table table, const void *key)
+const void *warder_mirror_get(const struct warder_mirror *mirror, enum warder_table table,
+			      const void *key)
 {
 	const struct prefixes *prefixes = prefixes_of(mirror, table);
 	const struct records *records = mirror_records(mirror, table);
@@ -227,7 +241,9 @@ const void *warder_mirror_get(const struct warder_mirror *mirror, enum warder_ta
 	}
 	warder_table_info(table, &mirror->shape, &info);
 	memcpy(&at, key, sizeof(at));
-	return at < info.max_entries ? (char *)array_of(mirror, table) + (size_t)at * info.value_size : NULL;
+	return at < info.max_entries
+		       ? (char *)array_of(mirror, table) + (size_t)at * info.value_size
+		       : NULL;
 }
 
 static bool all_zero(const char *value, __u32 size)
@@ -274,7 +290,8 @@ static int copy_entry(void *data, const void *key, const void *value)
 	if (copy->table == WARDER_TABLE_CELLS) {
 		__u32 row = index / from->classes;
 
-		index = mirror_row(to, row / from->groups, row % from->groups) + index % from->classes;
+		index = mirror_row(to, row / from->groups, row % from->groups) +
+			index % from->classes;
 		write.key = &index;
 	} else if (copy->table == WARDER_TABLE_BITMAPS) {
 		index = index / from->words * to->words + index % from->words;
@@ -283,7 +300,8 @@ static int copy_entry(void *data, const void *key, const void *value)
 	return warder_mirror_apply(copy->to, &write);
 }
 
-struct warder_mirror *warder_mirror_grown(const struct warder_mirror *mirror, const struct warder_shape *shape)
+struct warder_mirror *warder_mirror_grown(const struct warder_mirror *mirror,
+					  const struct warder_shape *shape)
 {
 	CLEANUP(cleanup_mirror) struct warder_mirror *grown = warder_mirror_new(shape);
 
@@ -322,7 +340,8 @@ void mirror_key_cidr(const struct warder_addr *addr, __u8 bits, struct mirror_ke
 	}
 }
 
-const struct warder_peer *mirror_match(const struct warder_mirror *mirror, const struct warder_addr *addr, __u8 bits)
+const struct warder_peer *mirror_match(const struct warder_mirror *mirror,
+				       const struct warder_addr *addr, __u8 bits)
 {
 	const struct prefixes *prefixes;
 	struct mirror_key key;
@@ -336,17 +355,21 @@ const struct warder_peer *mirror_match(const struct warder_mirror *mirror, const
 
 static int port_class(const struct warder_mirror *mirror, __u8 protocol, __u16 port)
 {
-	static const struct { __u8 protocol; enum warder_protocol_index index; } with_ports[] = {
-		{6, WARDER_TCP}, {17, WARDER_UDP}, {132, WARDER_SCTP}};
+	static const struct {
+		__u8 protocol;
+		enum warder_protocol_index index;
+	} with_ports[] = {{6, WARDER_TCP}, {17, WARDER_UDP}, {132, WARDER_SCTP}};
 
 	for (size_t i = 0; i < sizeof(with_ports) / sizeof(*with_ports); i++)
 		if (protocol == with_ports[i].protocol)
-			return mirror->ports[with_ports[i].index * 16384 + (port >> 2)].class[port & 3];
+			return mirror->ports[with_ports[i].index * 16384 + (port >> 2)]
+				.class[port & 3];
 	return WARDER_PORT_OTHER;
 }
 
-int warder_mirror_verdict(const struct warder_mirror *mirror, __u16 slot, enum warder_direction direction,
-			  const struct warder_addr *addr, bool address_only, __u8 protocol, __u16 port)
+int warder_mirror_verdict(const struct warder_mirror *mirror, __u16 slot,
+			  enum warder_direction direction, const struct warder_addr *addr,
+			  bool address_only, __u8 protocol, __u16 port)
 {
 	const struct warder_shape *shape = &mirror->shape;
 	const struct warder_peer *peer;
@@ -368,12 +391,16 @@ int warder_mirror_verdict(const struct warder_mirror *mirror, __u16 slot, enum w
 	if (!peer)
 		return -ENOENT;
 	class = address_only ? peer->cidr_class : peer->class;
-	if (now.group >= shape->groups || class >= shape->classes || bit >= mirror_port_classes(shape))
+	if (now.group >= shape->groups || class >= shape->classes ||
+	    bit >= mirror_port_classes(shape))
 		return -ENOENT;
 	cell = mirror->cells[mirror_row(shape, direction, now.group) + class];
 	if (cell.enforced >= shape->bitmaps || cell.audited >= shape->bitmaps)
 		return -ENOENT;
-	verdict |= mirror->bitmaps[(size_t)cell.enforced * shape->words + bit / 64] >> (bit % 64) & 1;
-	verdict |= (mirror->bitmaps[(size_t)cell.audited * shape->words + bit / 64] >> (bit % 64) & 1) << 1;
+	verdict |=
+		mirror->bitmaps[(size_t)cell.enforced * shape->words + bit / 64] >> (bit % 64) & 1;
+	verdict |=
+		(mirror->bitmaps[(size_t)cell.audited * shape->words + bit / 64] >> (bit % 64) & 1)
+		<< 1;
 	return verdict;
 }

@@ -50,21 +50,29 @@ int warder_mirror_apply(struct warder_mirror *mirror, const struct warder_write 
 /* What a table is in the kernel; entries follow from the shape. */
 struct warder_table_info {
 	const char *name; /* of the map and its pin */
-	bool array;	  /* all keys (__u32 index) exist from the start, as zeros, and none can be removed */
+	bool array;	  /* all keys (__u32 index) exist from the start, as zeros, and none can be
+			     removed */
 	__u32 key_size, value_size, max_entries;
 };
-void warder_table_info(enum warder_table table, const struct warder_shape *shape, struct warder_table_info *ret);
+void warder_table_info(enum warder_table table, const struct warder_shape *shape,
+		       struct warder_table_info *ret);
 /* The value of an entry, borrowed until the next write; NULL where there is none. */
-const void *warder_mirror_get(const struct warder_mirror *mirror, enum warder_table table, const void *key);
-/* Each entry of a table (arrays: those that are not all zeros); ends at the first negative return, and returns it. */
+const void *warder_mirror_get(const struct warder_mirror *mirror, enum warder_table table,
+			      const void *key);
+/* Each entry of a table (arrays: those that are not all zeros); ends at the first negative return,
+ * and returns it. */
 int warder_mirror_each(const struct warder_mirror *mirror, enum warder_table table,
 		       int (*entry)(void *data, const void *key, const void *value), void *data);
-/* The same verdicts in a larger shape: cells and bitmaps stand where the new shape looks for them.  NULL = no memory. */
-struct warder_mirror *warder_mirror_grown(const struct warder_mirror *mirror, const struct warder_shape *shape);
+/* The same verdicts in a larger shape: cells and bitmaps stand where the new shape looks for them.
+ * NULL = no memory. */
+struct warder_mirror *warder_mirror_grown(const struct warder_mirror *mirror,
+					  const struct warder_shape *shape);
 
-/* Who may send what to whom, read as the programs read it: for tests between every two writes, and for
- * checks.  Returns bit 0 enforced, bit 1 audited; -ENOENT where a lookup that must hit misses. */
-int warder_mirror_verdict(const struct warder_mirror *mirror, __u16 slot, enum warder_direction direction,
-			  const struct warder_addr *peer, bool address_only, __u8 protocol, __u16 port);
+/* Who may send what to whom, read as the programs read it: for tests between every two writes, and
+ * for checks.  Returns bit 0 enforced, bit 1 audited; -ENOENT where a lookup that must hit misses.
+ */
+int warder_mirror_verdict(const struct warder_mirror *mirror, __u16 slot,
+			  enum warder_direction direction, const struct warder_addr *peer,
+			  bool address_only, __u8 protocol, __u16 port);
 
 #endif

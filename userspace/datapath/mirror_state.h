@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a mirror, for the planner: it reads tables whole, which the public face does not offer. */
+/* The inside of a mirror, for the planner: it reads tables whole, which the public face does not
+ * offer. */
 #ifndef WARDER_DATAPATH_MIRROR_STATE_H
 #define WARDER_DATAPATH_MIRROR_STATE_H
 
@@ -11,9 +12,9 @@ struct warder_mirror {
 	struct warder_shape shape;
 	/* Arrays. */
 	struct warder_slot *slots;
-	struct warder_link *links; /* WARDER_LINKS */
+	struct warder_link *links;	    /* WARDER_LINKS */
 	__u64 link_used[WARDER_LINKS / 64]; /* bit: its word or its rest is not 0 */
-	struct warder_port_word *ports; /* WARDER_PORT_WORDS */
+	struct warder_port_word *ports;	    /* WARDER_PORT_WORDS */
 	struct warder_cell *cells;
 	__u64 *bitmaps;
 	/* Tries. */
@@ -40,7 +41,8 @@ void mirror_key_cidr(const struct warder_addr *addr, __u8 bits, struct mirror_ke
 /* The records below a hash or a trie; NULL for an array. */
 const struct records *mirror_records(const struct warder_mirror *mirror, enum warder_table table);
 /* What the tries say of an address or a whole prefix; NULL where nothing covers it. */
-const struct warder_peer *mirror_match(const struct warder_mirror *mirror, const struct warder_addr *addr, __u8 bits);
+const struct warder_peer *mirror_match(const struct warder_mirror *mirror,
+				       const struct warder_addr *addr, __u8 bits);
 
 static inline size_t mirror_row(const struct warder_shape *shape, __u32 direction, __u32 group)
 {

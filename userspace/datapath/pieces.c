@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pieces in an array, found by the pair; most old ids have one piece, which `recent` finds at once. */
+/* Pieces in an array, found by the pair; most old ids have one piece, which `recent` finds at once.
+ */
 #include "datapath/pieces.h"
 
 #include <errno.h>
@@ -9,14 +10,17 @@
 
 int pieces_init(struct pieces *pieces, struct arena *arena, __u32 n_old, __u32 n_new)
 {
-	*pieces = (struct pieces){.arena = arena, .n_old = n_old, .n_new = n_new, .room = FIRST_ROOM};
+	*pieces =
+		(struct pieces){.arena = arena, .n_old = n_old, .n_new = n_new, .room = FIRST_ROOM};
 	pieces->piece = arena_take(arena, pieces->room * sizeof(*pieces->piece));
 	pieces->of_old = arena_take(arena, ((size_t)n_old + 1) * sizeof(__u32));
 	pieces->of_new = arena_take(arena, ((size_t)n_new + 1) * sizeof(__u32));
 	pieces->recent = arena_take(arena, ((size_t)n_old + 1) * sizeof(__u32));
 	pieces->mask = FIRST_ROOM * 2 - 1;
 	pieces->index = arena_take(arena, FIRST_ROOM * 2 * sizeof(__u32));
-	return pieces->piece && pieces->of_old && pieces->of_new && pieces->recent && pieces->index ? 0 : -ENOMEM;
+	return pieces->piece && pieces->of_old && pieces->of_new && pieces->recent && pieces->index
+		       ? 0
+		       : -ENOMEM;
 }
 
 static __u32 seek(const struct pieces *pieces, __u32 old, __u32 new)

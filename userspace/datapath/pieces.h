@@ -30,7 +30,8 @@ struct pieces {
 
 /* n_old and n_new: ids are below these. 0 or -ENOMEM. */
 int pieces_init(struct pieces *pieces, struct arena *arena, __u32 n_old, __u32 n_new);
-/* Index of the pair's piece, its weight raised; PLAN_NONE = no memory.  An old id out of range is none. */
+/* Index of the pair's piece, its weight raised; PLAN_NONE = no memory.  An old id out of range is
+ * none. */
 __u32 pieces_add(struct pieces *pieces, __u32 old, __u32 new, __u32 weight);
 
 #endif

@@ -68,23 +68,27 @@ static void put(struct plan_work *work, enum plan_step step, struct warder_write
 	*to = write;
 }
 
-void plan_put(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key, const void *value)
+void plan_put(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key,
+	      const void *value)
 {
 	put(work, step, (struct warder_write){.table = table, .key = key, .value = value});
 }
 
-void plan_put_index(struct plan_work *work, enum plan_step step, enum warder_table table, __u32 index, const void *value)
+void plan_put_index(struct plan_work *work, enum plan_step step, enum warder_table table,
+		    __u32 index, const void *value)
 {
 	plan_put(work, step, table, &index, value);
 }
 
-void plan_add(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key, const void *value)
+void plan_add(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key,
+	      const void *value)
 {
 	work->added[table]++;
 	plan_put(work, step, table, key, value);
 }
 
-void plan_remove(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key)
+void plan_remove(struct plan_work *work, enum plan_step step, enum warder_table table,
+		 const void *key)
 {
 	put(work, step, (struct warder_write){.table = table, .remove = true, .key = key});
 }
@@ -111,7 +115,8 @@ __u32 plan_take(struct plan_work *work, struct plan_ids *ids, __u32 *need, const
 	if (id != PLAN_NONE || work->status)
 		return id;
 	if (ids->resting) {
-		warder_error_set(work->error, -EAGAIN, "%u of %u %s rest until a grace period has passed", ids->resting,
+		warder_error_set(work->error, -EAGAIN,
+				 "%u of %u %s rest until a grace period has passed", ids->resting,
 				 ids->n, what);
 		plan_fail(work, -EAGAIN);
 	} else {
@@ -132,7 +137,8 @@ static int size_ids(struct warder_planner *planner)
 	const struct warder_shape *shape = &planner->mirror->shape;
 	__u64 *freed_at;
 
-	if (plan_ids_size(&planner->groups, 0, shape->groups) || plan_ids_size(&planner->classes, 0, shape->classes) ||
+	if (plan_ids_size(&planner->groups, 0, shape->groups) ||
+	    plan_ids_size(&planner->classes, 0, shape->classes) ||
 	    plan_ids_size(&planner->ports, WARDER_PORT_FIRST, mirror_port_classes(shape)) ||
 	    plan_ids_size(&planner->bitmaps, WARDER_BITMAP_FIRST, shape->bitmaps) ||
 	    plan_ids_size(&planner->numbers, 0, shape->identities))
@@ -153,7 +159,8 @@ static int read_names(struct warder_planner *planner)
 
 	records_init(&planner->names, sizeof(struct warder_identity_name), sizeof(__u32));
 	for (__u32 i = 0; i < held->end; i++)
-		if (held->used[i] && records_put(&planner->names, records_value(held, i), records_key(held, i)))
+		if (held->used[i] &&
+		    records_put(&planner->names, records_value(held, i), records_key(held, i)))
 			return -ENOMEM;
 	return 0;
 }
@@ -223,7 +230,8 @@ static int check_tables(struct plan_work *work)
 			continue;
 		if (t == WARDER_TABLE_PEER4 || t == WARDER_TABLE_PEER6)
 			need = &work->need.peers;
-		else if (t == WARDER_TABLE_CIDR4 || t == WARDER_TABLE_CIDR6 || t == WARDER_TABLE_OWN)
+		else if (t == WARDER_TABLE_CIDR4 || t == WARDER_TABLE_CIDR6 ||
+			 t == WARDER_TABLE_OWN)
 			need = &work->need.cidrs;
 		else if (t == WARDER_TABLE_FRONTENDS)
 			need = &work->need.frontends;
@@ -232,7 +240,8 @@ static int check_tables(struct plan_work *work)
 		else
 			need = &work->need.slots;
 		*need = *need < height ? 2 * height : 2 * *need;
-		warder_error_set(work->error, -ENOSPC, "map %s has room for %u entries and needs %u", work->info[t].name,
+		warder_error_set(work->error, -ENOSPC,
+				 "map %s has room for %u entries and needs %u", work->info[t].name,
 				 work->info[t].max_entries, height);
 		plan_fail(work, -ENOSPC);
 	}
@@ -248,9 +257,9 @@ static bool any(const struct plan_work *work, enum plan_step first, enum plan_st
 }
 
 /*
- * Where a program may hold an id whose meaning the next writes change.  A split gives one id of two a new
- * meaning; a member that left early may still be looked up in the old class, whose cells change; a
- * merge asks a port class or row that the old class's cells do not know.
+ * Where a program may hold an id whose meaning the next writes change.  A split gives one id of two
+ * a new meaning; a member that left early may still be looked up in the old class, whose cells
+ * change; a merge asks a port class or row that the old class's cells do not know.
  */
 static void find_settles(struct plan_work *work, const size_t at[STEPS], struct warder_plan *plan)
 {
@@ -296,8 +305,9 @@ static int join(struct plan_work *work, struct warder_plan *plan)
 
 static int make(struct plan_work *work, struct warder_plan *plan)
 {
-	if (check_size(work) || plan_identities(work) || plan_slots_match(work) || plan_groups_split(work) ||
-	    plan_ports_split(work) || plan_peers_collect(work) || plan_classes_choose(work))
+	if (check_size(work) || plan_identities(work) || plan_slots_match(work) ||
+	    plan_groups_split(work) || plan_ports_split(work) || plan_peers_collect(work) ||
+	    plan_classes_choose(work))
 		return work->status;
 	plan_cells_write(work);
 	plan_ports_write(work);
@@ -309,8 +319,8 @@ static int make(struct plan_work *work, struct warder_plan *plan)
 }
 
 int warder_plan_make(struct warder_planner *planner, const struct warder_matrix *matrix,
-		     const struct warder_plan_endpoint *endpoints, size_t n_endpoints, struct warder_plan *ret,
-		     struct warder_error *error)
+		     const struct warder_plan_endpoint *endpoints, size_t n_endpoints,
+		     struct warder_plan *ret, struct warder_error *error)
 {
 	struct plan_work work = {
 		.planner = planner,
@@ -379,7 +389,8 @@ __u16 warder_planner_slot(const struct warder_planner *planner, const __u8 uid[1
 	const struct warder_slot *slots = planner->mirror->slots;
 
 	for (__u32 s = 1; s < planner->n_slots; s++)
-		if (slots[s].now.flags & WARDER_SLOT_LIVE && !memcmp(slots[s].uid, uid, sizeof(slots[s].uid)))
+		if (slots[s].now.flags & WARDER_SLOT_LIVE &&
+		    !memcmp(slots[s].uid, uid, sizeof(slots[s].uid)))
 			return s;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bitmaps over port classes.  Those that cells name stay as they are (plan_ports.c only adds bits that
- * no port has yet); a content that no named bitmap has gets a fresh id, written whole.  Contents
- * are compared only in port classes that some port has.
+ * Bitmaps over port classes.  Those that cells name stay as they are (plan_ports.c only adds bits
+ * that no port has yet); a content that no named bitmap has gets a fresh id, written whole.
+ * Contents are compared only in port classes that some port has.
  */
 #include <string.h>
 
@@ -89,7 +89,9 @@ static void match_named(struct plan_work *work, const struct contents *contents,
 		if (id < WARDER_BITMAP_FIRST)
 			found = work->canon[id];
 		else if (named[id])
-			found = contents->index[seek(work, contents, work->bits + (size_t)id * work->shape.words)] - 1;
+			found = contents->index[seek(work, contents,
+						     work->bits + (size_t)id * work->shape.words)] -
+				1;
 		work->equal[id] = found;
 		if (found != PLAN_NONE && work->kernel[found] == PLAN_NONE)
 			work->kernel[found] = id;
@@ -122,8 +124,10 @@ int plan_bitmaps_read(struct plan_work *work)
 	while (contents.mask < 2 * matrix->n_bitmaps)
 		contents.mask = contents.mask * 2 + 1;
 	contents.index = plan_scratch(work, contents.mask + 1, sizeof(*contents.index));
-	work->bits = plan_scratch(work, (size_t)work->shape.bitmaps * work->shape.words, sizeof(*work->bits));
-	work->want = plan_scratch(work, (size_t)matrix->n_bitmaps * work->shape.words, sizeof(*work->want));
+	work->bits = plan_scratch(work, (size_t)work->shape.bitmaps * work->shape.words,
+				  sizeof(*work->bits));
+	work->want = plan_scratch(work, (size_t)matrix->n_bitmaps * work->shape.words,
+				  sizeof(*work->want));
 	work->canon = plan_scratch(work, matrix->n_bitmaps, sizeof(*work->canon));
 	work->kernel = plan_scratch(work, matrix->n_bitmaps, sizeof(*work->kernel));
 	work->equal = plan_scratch(work, work->shape.bitmaps + 1, sizeof(*work->equal));
@@ -149,7 +153,8 @@ __u32 plan_bitmap(struct plan_work *work, __u32 compiled)
 		__u32 index = *kernel * work->shape.words + i;
 
 		if (work->mirror->bitmaps[index] != want[i])
-			plan_put_index(work, STEP_BITMAP_NEW, WARDER_TABLE_BITMAPS, index, &want[i]);
+			plan_put_index(work, STEP_BITMAP_NEW, WARDER_TABLE_BITMAPS, index,
+				       &want[i]);
 	}
 	return *kernel;
 }

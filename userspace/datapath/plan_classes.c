@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Peer classes and cells.  Each compiled class gets one kernel class in the end, its target: an old one
- * whose cells change in place, or a fresh one whose cells are written before it is named.  A member
- * that is to leave its old class for another's target goes in one write, from its old verdicts
- * to its new ones: after the cells have changed where its old class keeps its cells, else before;
- * and where the target's cells change too, by way of a spare class that has the new ones already.
+ * Peer classes and cells.  Each compiled class gets one kernel class in the end, its target: an old
+ * one whose cells change in place, or a fresh one whose cells are written before it is named.  A
+ * member that is to leave its old class for another's target goes in one write, from its old
+ * verdicts to its new ones: after the cells have changed where its old class keeps its cells, else
+ * before; and where the target's cells change too, by way of a spare class that has the new ones
+ * already.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static int sync_ids(struct plan_work *work)
 	return 0;
 }
 
-/* How many cells of each piece differ between what its old class says and what its new one shall. */
+/* How many cells of each piece differ between what its old class says and what its new one shall.
+ */
 static void compare(struct plan_work *work)
 {
 	struct pieces *classes = &work->classes;
@@ -50,8 +52,9 @@ static void compare(struct plan_work *work)
 				if (piece->old == PLAN_NONE)
 					continue;
 				old = now[piece->old];
-				piece->changed += !plan_same_bitmap(work, old.enforced, new.enforced) ||
-						  !plan_same_bitmap(work, old.audited, new.audited);
+				piece->changed +=
+					!plan_same_bitmap(work, old.enforced, new.enforced) ||
+					!plan_same_bitmap(work, old.audited, new.audited);
 			}
 		}
 }
@@ -59,7 +62,8 @@ static void compare(struct plan_work *work)
 /* Pieces that save most by staying come first. */
 static int compare_gain(const void *a, const void *b)
 {
-	const struct piece *x = *(const struct piece *const *)a, *y = *(const struct piece *const *)b;
+	const struct piece *x = *(const struct piece *const *)a,
+			   *y = *(const struct piece *const *)b;
 	long long gain = ((long long)y->weight - y->changed) - ((long long)x->weight - x->changed);
 
 	return gain ? (gain < 0 ? -1 : 1) : x < y ? -1 : x > y;
@@ -67,8 +71,9 @@ static int compare_gain(const void *a, const void *b)
 
 struct choice {
 	__u32 *keeper; /* of each old class: index of the piece that stays in it, PLAN_NONE */
-	bool *ready;   /* of each compiled class: its target says what it shall before cells change */
-	__u32 *spare;  /* of each compiled class: a fresh class for those who must leave early, PLAN_NONE */
+	bool *ready; /* of each compiled class: its target says what it shall before cells change */
+	__u32 *spare; /* of each compiled class: a fresh class for those who must leave early,
+			 PLAN_NONE */
 };
 
 static void keep(struct plan_work *work, struct choice *choice, __u32 i)
@@ -102,7 +107,8 @@ static void choose_keepers(struct plan_work *work, struct choice *choice)
 	if (n)
 		qsort(rest, n, sizeof(*rest), compare_gain);
 	for (__u32 i = 0; i < n; i++)
-		if (choice->keeper[rest[i]->old] == PLAN_NONE && work->targets[rest[i]->new] == PLAN_NONE)
+		if (choice->keeper[rest[i]->old] == PLAN_NONE &&
+		    work->targets[rest[i]->new] == PLAN_NONE)
 			keep(work, choice, rest[i] - classes->piece);
 }
 
@@ -179,7 +185,8 @@ static struct warder_cell new_cell(struct plan_work *work, struct warder_cell co
 	};
 }
 
-static void put_cell(struct plan_work *work, enum plan_step step, __u32 d, __u32 group, __u32 class, struct warder_cell cell)
+static void put_cell(struct plan_work *work, enum plan_step step, __u32 d, __u32 group, __u32 class,
+		     struct warder_cell cell)
 {
 	__u32 index = mirror_row(&work->shape, d, group) + class;
 
@@ -193,7 +200,8 @@ static void copy_row(struct plan_work *work, __u32 d, const struct plan_row *row
 	const struct warder_cell *from = plan_old_row(work, d, row->source);
 
 	for (__u32 i = 0; i < work->n_old_classes; i++)
-		put_cell(work, STEP_CELL_NEW, d, row->id, work->old_classes[i], from[work->old_classes[i]]);
+		put_cell(work, STEP_CELL_NEW, d, row->id, work->old_classes[i],
+			 from[work->old_classes[i]]);
 }
 
 /* A row that no endpoint speaks from yet: all of it new. */
@@ -203,12 +211,14 @@ static void fill_row(struct plan_work *work, __u32 d, const struct plan_row *row
 
 	for (__u32 c = 0; c < work->classes.n_new; c++)
 		if (work->targets[c] != PLAN_NONE)
-			put_cell(work, STEP_CELL_NEW, d, row->id, work->targets[c], new_cell(work, then[c]));
+			put_cell(work, STEP_CELL_NEW, d, row->id, work->targets[c],
+				 new_cell(work, then[c]));
 }
 
 static void rewrite_row(struct plan_work *work, __u32 d, const struct plan_row *row)
 {
-	const struct warder_cell *now = plan_old_row(work, d, row->source), *then = plan_new_row(work, d, row->new);
+	const struct warder_cell *now = plan_old_row(work, d, row->source),
+				 *then = plan_new_row(work, d, row->new);
 
 	for (__u32 i = 0; i < work->n_rewrites; i++) {
 		const struct piece *piece = &work->classes.piece[work->rewrites[i]];

@@ -32,5 +32,6 @@ void plan_frontends_write(struct plan_work *work)
 	}
 	for (__u32 i = 0; seen && i < old->end; i++)
 		if (old->used[i] && !seen[i])
-			plan_remove(work, STEP_FRONTEND_REMOVE, WARDER_TABLE_FRONTENDS, records_key(old, i));
+			plan_remove(work, STEP_FRONTEND_REMOVE, WARDER_TABLE_FRONTENDS,
+				    records_key(old, i));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers of (namespace, ServiceAccount) tuples.  A name keeps its number as long as the map has it; when
- * nobody bears it any more it stays through a grace period, for events that name it late.
+ * Numbers of (namespace, ServiceAccount) tuples.  A name keeps its number as long as the map has
+ * it; when nobody bears it any more it stays through a grace period, for events that name it late.
  */
 #include <string.h>
 
@@ -14,8 +14,10 @@ static void set_name(struct warder_identity_name *name, const char *ns, const ch
 	strncpy(name->service_account, service_account, sizeof(name->service_account) - 1);
 }
 
-/* The id of a name if the map has it under that number; PLAN_NONE.  `hint`: where in `names` to look first. */
-static __u32 find(const struct warder_planner *planner, const struct warder_identity_name *name, __u32 *hint)
+/* The id of a name if the map has it under that number; PLAN_NONE.  `hint`: where in `names` to
+ * look first. */
+static __u32 find(const struct warder_planner *planner, const struct warder_identity_name *name,
+		  __u32 *hint)
 {
 	__u32 at = records_find_near(&planner->names, name, *hint), number;
 	const void *held;
@@ -25,7 +27,8 @@ static __u32 find(const struct warder_planner *planner, const struct warder_iden
 	*hint = at + 1;
 	number = *(__u32 *)records_value(&planner->names, at);
 	held = warder_mirror_get(planner->mirror, WARDER_TABLE_IDENTITIES, &number);
-	return held && !memcmp(held, name, sizeof(*name)) ? number - WARDER_IDENTITY_FIRST : PLAN_NONE;
+	return held && !memcmp(held, name, sizeof(*name)) ? number - WARDER_IDENTITY_FIRST
+							  : PLAN_NONE;
 }
 
 /* Names that nobody has borne for a grace period; their numbers are free from the next one on. */
@@ -40,7 +43,8 @@ static void remove_names(struct plan_work *work)
 		if (!held->used[i])
 			continue;
 		memcpy(&number, records_key(held, i), sizeof(number));
-		if (number - WARDER_IDENTITY_FIRST >= ids->n || plan_ids_rest(ids, number - WARDER_IDENTITY_FIRST))
+		if (number - WARDER_IDENTITY_FIRST >= ids->n ||
+		    plan_ids_rest(ids, number - WARDER_IDENTITY_FIRST))
 			plan_remove(work, STEP_IDENTITY_REMOVE, WARDER_TABLE_IDENTITIES, &number);
 	}
 }
@@ -93,7 +97,8 @@ int plan_identities(struct plan_work *work)
 int warder_planner_identity(const struct warder_planner *planner, __u32 number, const char **ret_ns,
 			    const char **ret_service_account)
 {
-	const struct warder_identity_name *name = warder_mirror_get(planner->mirror, WARDER_TABLE_IDENTITIES, &number);
+	const struct warder_identity_name *name =
+		warder_mirror_get(planner->mirror, WARDER_TABLE_IDENTITIES, &number);
 
 	if (!name)
 		return -ENOENT;
@@ -102,7 +107,8 @@ int warder_planner_identity(const struct warder_planner *planner, __u32 number, 
 	return 0;
 }
 
-__u32 warder_planner_identity_number(const struct warder_planner *planner, const char *ns, const char *service_account)
+__u32 warder_planner_identity_number(const struct warder_planner *planner, const char *ns,
+				     const char *service_account)
 {
 	struct warder_identity_name name;
 	__u32 hint = 0, id;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers that maps give a meaning by naming them: groups, classes, port classes, bitmaps, identities.
- * What a plan finds named is taken; what is named no more rests until a grace period has passed,
- * since a program that runs may still hold it; only then it is free.
+ * Numbers that maps give a meaning by naming them: groups, classes, port classes, bitmaps,
+ * identities. What a plan finds named is taken; what is named no more rests until a grace period
+ * has passed, since a program that runs may still hold it; only then it is free.
  */
 #ifndef WARDER_DATAPATH_PLAN_IDS_H
 #define WARDER_DATAPATH_PLAN_IDS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What leads a packet or a process to its slot: links, cgroups and network namespaces.  One that leads to
- * another endpoint than before, or to none, is cleared first of all; one whose endpoint got a new
- * slot is led over last.
+ * What leads a packet or a process to its slot: links, cgroups and network namespaces.  One that
+ * leads to another endpoint than before, or to none, is cleared first of all; one whose endpoint
+ * got a new slot is led over last.
  */
 #include <string.h>
 
@@ -26,9 +26,11 @@ static const struct end *end_of(const struct records *wanted, __u32 index)
 	return at == RECORDS_NONE ? NULL : records_value(wanted, at);
 }
 
-static bool stays(const struct plan_work *work, const struct warder_link *now, const struct end *end)
+static bool stays(const struct plan_work *work, const struct warder_link *now,
+		  const struct end *end)
 {
-	return end && now->ifindex == end->link->ifindex && speaks_for(work, now->slot, end->endpoint);
+	return end && now->ifindex == end->link->ifindex &&
+	       speaks_for(work, now->slot, end->endpoint);
 }
 
 static void clear_links(struct plan_work *work, const struct records *wanted)
@@ -83,8 +85,10 @@ static void write_links(struct plan_work *work)
 			struct end end = {e, link};
 			__u32 index = link->ifindex % WARDER_LINKS;
 
-			/* Of two that share a place (65,536 links apart) the later one stays without a slot. */
-			if (link->ifindex && !end_of(&wanted, index) && records_put(&wanted, &index, &end))
+			/* Of two that share a place (65,536 links apart) the later one stays
+			 * without a slot. */
+			if (link->ifindex && !end_of(&wanted, index) &&
+			    records_put(&wanted, &index, &end))
 				plan_fail(work, -ENOMEM);
 		}
 	clear_links(work, &wanted);
@@ -95,8 +99,10 @@ static void write_links(struct plan_work *work)
 
 /* Tables CGROUPS and NAMESPACES have values of one shape. */
 _Static_assert(sizeof(struct warder_cgroup) == sizeof(struct warder_namespace) &&
-		       offsetof(struct warder_cgroup, slot) == offsetof(struct warder_namespace, slot) &&
-		       offsetof(struct warder_cgroup, flags) == offsetof(struct warder_namespace, flags),
+		       offsetof(struct warder_cgroup, slot) ==
+			       offsetof(struct warder_namespace, slot) &&
+		       offsetof(struct warder_cgroup, flags) ==
+			       offsetof(struct warder_namespace, flags),
 	       "one shape");
 
 static __u64 key_of(const struct warder_plan_endpoint *endpoint, enum warder_table table)
@@ -113,7 +119,8 @@ static void write_owners(struct plan_work *work, enum warder_table table)
 	for (__u32 e = 0; e < work->n_endpoints; e++) {
 		__u64 key = key_of(&work->endpoints[e], table);
 
-		if (key && records_find(&wanted, &key) == RECORDS_NONE && records_put(&wanted, &key, &e))
+		if (key && records_find(&wanted, &key) == RECORDS_NONE &&
+		    records_put(&wanted, &key, &e))
 			plan_fail(work, -ENOMEM);
 	}
 	for (__u32 i = 0; i < now->end; i++) {
@@ -123,15 +130,18 @@ static void write_owners(struct plan_work *work, enum warder_table table)
 		if (!now->used[i])
 			continue;
 		at = records_find(&wanted, records_key(now, i));
-		if (at == RECORDS_NONE || !speaks_for(work, old->slot, *(__u32 *)records_value(&wanted, at)))
+		if (at == RECORDS_NONE ||
+		    !speaks_for(work, old->slot, *(__u32 *)records_value(&wanted, at)))
 			plan_remove(work, STEP_CGROUP_REMOVE, table, records_key(now, i));
 	}
 	for (__u32 i = 0; i < wanted.end; i++) {
 		const __u64 *key = records_key(&wanted, i);
 		__u32 e = *(__u32 *)records_value(&wanted, i), at = records_find(now, key);
 		const struct plan_home *home = &work->homes[e];
-		struct warder_cgroup new = {.generation = home->slot.now.generation, .slot = home->number};
-		const struct warder_cgroup *old = at == RECORDS_NONE ? NULL : records_value(now, at);
+		struct warder_cgroup new = {.generation = home->slot.now.generation,
+					    .slot = home->number};
+		const struct warder_cgroup *old =
+			at == RECORDS_NONE ? NULL : records_value(now, at);
 
 		if (table == WARDER_TABLE_CGROUPS &&
 		    (home->slot.now.flags & WARDER_SLOT_HOSTNET || !work->endpoints[e].netns))

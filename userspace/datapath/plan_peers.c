@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Addresses and prefixes.  Each one of the old state or the new has a class that it means now (by the old
- * maps, the longest match included) and one that it shall mean; these pairs are what plan_classes.c
- * gives ids to.  Then each entry is written once, or twice where it must leave its old class early.
+ * Addresses and prefixes.  Each one of the old state or the new has a class that it means now (by
+ * the old maps, the longest match included) and one that it shall mean; these pairs are what
+ * plan_classes.c gives ids to.  Then each entry is written once, or twice where it must leave its
+ * old class early.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,21 +26,24 @@ struct plan_peers {
 	struct gone *gone;
 	size_t n_gone;
 	bool *seen[WARDER_TABLES]; /* of each position: the new state has it too */
-	struct prefixes new4, new6; /* prefixes of the matrix, to their index; filled when first asked */
+	struct prefixes new4,
+		new6; /* prefixes of the matrix, to their index; filled when first asked */
 };
 
 enum { WEIGHT_MOVE = 1, WEIGHT_NONE = 0 };
 
-static void add_pieces(struct plan_work *work, struct place *place, const struct warder_peer *old, __u32 class,
-		       __u32 cidr_class, __u32 weight)
+static void add_pieces(struct plan_work *work, struct place *place, const struct warder_peer *old,
+		       __u32 class, __u32 cidr_class, __u32 weight)
 {
 	place->class = pieces_add(&work->classes, old ? old->class : PLAN_NONE, class, weight);
-	place->cidr = pieces_add(&work->classes, old ? old->cidr_class : PLAN_NONE, cidr_class, weight);
+	place->cidr =
+		pieces_add(&work->classes, old ? old->cidr_class : PLAN_NONE, cidr_class, weight);
 	if (place->class == PLAN_NONE || place->cidr == PLAN_NONE)
 		plan_fail(work, -ENOMEM);
 }
 
-static const struct warder_peer *old_value(const struct plan_work *work, enum warder_table table, __u32 at)
+static const struct warder_peer *old_value(const struct plan_work *work, enum warder_table table,
+					   __u32 at)
 {
 	return at == RECORDS_NONE ? NULL : records_value(mirror_records(work->mirror, table), at);
 }
@@ -55,7 +59,8 @@ static void collect_peers(struct plan_work *work)
 		struct mirror_key key;
 
 		mirror_key_peer(&peer->addr, &key);
-		place->at = records_find_near(mirror_records(work->mirror, key.table), key.bytes, hint[key.table]);
+		place->at = records_find_near(mirror_records(work->mirror, key.table), key.bytes,
+					      hint[key.table]);
 		if (place->at != RECORDS_NONE) {
 			hint[key.table] = place->at + 1;
 			work->peers->seen[key.table][place->at] = true;
@@ -81,10 +86,12 @@ static void collect_prefixes(struct plan_work *work)
 		if (place->at != RECORDS_NONE) {
 			work->peers->seen[key.table][place->at] = true;
 			old = old_value(work, key.table, place->at);
-			add_pieces(work, place, old, prefix->class, prefix->cidr_class, WEIGHT_MOVE);
+			add_pieces(work, place, old, prefix->class, prefix->cidr_class,
+				   WEIGHT_MOVE);
 		} else {
 			old = mirror_match(work->mirror, &prefix->prefix.addr, prefix->prefix.bits);
-			add_pieces(work, place, old, prefix->class, prefix->cidr_class, WEIGHT_NONE);
+			add_pieces(work, place, old, prefix->class, prefix->cidr_class,
+				   WEIGHT_NONE);
 		}
 	}
 }
@@ -101,14 +108,17 @@ static int index_new(struct plan_work *work)
 		struct mirror_key key;
 
 		mirror_key_cidr(&prefix->addr, prefix->bits, &key);
-		if (prefixes_put(key.table == WARDER_TABLE_CIDR4 ? &peers->new4 : &peers->new6, key.bytes, &i))
+		if (prefixes_put(key.table == WARDER_TABLE_CIDR4 ? &peers->new4 : &peers->new6,
+				 key.bytes, &i))
 			return plan_fail(work, -ENOMEM);
 	}
 	return 0;
 }
 
-/* What an entry of the mirror that goes is told by in the new state: an address or a whole prefix. */
-static const struct warder_matrix_prefix *match_new(struct plan_work *work, enum warder_table table, const void *entry)
+/* What an entry of the mirror that goes is told by in the new state: an address or a whole prefix.
+ */
+static const struct warder_matrix_prefix *match_new(struct plan_work *work, enum warder_table table,
+						    const void *entry)
 {
 	const struct prefixes *prefixes = &work->peers->new4;
 	struct mirror_key key;
@@ -144,11 +154,13 @@ static void collect_gone(struct plan_work *work, enum warder_table table)
 			continue;
 		to = match_new(work, table, records_key(records, i));
 		if (!to) {
-			warder_error_set(work->error, -EINVAL, "the compiled prefixes leave addresses out");
+			warder_error_set(work->error, -EINVAL,
+					 "the compiled prefixes leave addresses out");
 			plan_fail(work, -EINVAL);
 			return;
 		}
-		add_pieces(work, &gone.place, records_value(records, i), to->class, to->cidr_class, WEIGHT_NONE);
+		add_pieces(work, &gone.place, records_value(records, i), to->class, to->cidr_class,
+			   WEIGHT_NONE);
 		work->peers->gone[work->peers->n_gone++] = gone;
 	}
 }
@@ -169,7 +181,8 @@ static void find_owners(struct plan_work *work)
 			while (low < high) {
 				size_t middle = (low + high) / 2;
 
-				if (warder_addr_compare(&matrix->peers[middle].addr, &endpoint->addrs[a]) < 0)
+				if (warder_addr_compare(&matrix->peers[middle].addr,
+							&endpoint->addrs[a]) < 0)
 					low = middle + 1;
 				else
 					high = middle;
@@ -181,8 +194,8 @@ static void find_owners(struct plan_work *work)
 	}
 }
 
-static const enum warder_table tables[] = {WARDER_TABLE_PEER4, WARDER_TABLE_PEER6, WARDER_TABLE_CIDR4,
-					   WARDER_TABLE_CIDR6};
+static const enum warder_table tables[] = {WARDER_TABLE_PEER4, WARDER_TABLE_PEER6,
+					   WARDER_TABLE_CIDR4, WARDER_TABLE_CIDR6};
 
 int plan_peers_collect(struct plan_work *work)
 {
@@ -204,7 +217,8 @@ int plan_peers_collect(struct plan_work *work)
 		room += records->count;
 	}
 	peers->gone = plan_scratch(work, room + 1, sizeof(*peers->gone));
-	if (!work->status && pieces_init(&work->classes, &work->scratch, work->shape.classes, matrix->n_classes))
+	if (!work->status &&
+	    pieces_init(&work->classes, &work->scratch, work->shape.classes, matrix->n_classes))
 		plan_fail(work, -ENOMEM);
 	if (work->status)
 		return work->status;
@@ -229,14 +243,18 @@ void plan_peers_release(struct plan_work *work)
 struct steps {
 	enum plan_step insert_early, move_early, insert, move;
 };
-static const struct steps peer_steps = {STEP_PEER_INSERT_EARLY, STEP_PEER_MOVE_EARLY, STEP_PEER_INSERT, STEP_PEER_MOVE};
-static const struct steps cidr_steps = {STEP_CIDR_INSERT_EARLY, STEP_CIDR_MOVE_EARLY, STEP_CIDR_INSERT, STEP_CIDR_MOVE};
+static const struct steps peer_steps = {STEP_PEER_INSERT_EARLY, STEP_PEER_MOVE_EARLY,
+					STEP_PEER_INSERT, STEP_PEER_MOVE};
+static const struct steps cidr_steps = {STEP_CIDR_INSERT_EARLY, STEP_CIDR_MOVE_EARLY,
+					STEP_CIDR_INSERT, STEP_CIDR_MOVE};
 
 /* Classes while cells are rewritten; what had no verdict has none to keep. */
-static struct warder_peer early_value(const struct plan_work *work, const struct place *place, const struct warder_peer *old)
+static struct warder_peer early_value(const struct plan_work *work, const struct place *place,
+				      const struct warder_peer *old)
 {
 	struct warder_peer early = *old;
-	__u32 class = work->classes.piece[place->class].early, cidr = work->classes.piece[place->cidr].early;
+	__u32 class = work->classes.piece[place->class].early,
+	      cidr = work->classes.piece[place->cidr].early;
 
 	if (class != PLAN_NONE)
 		early.class = class;
@@ -245,17 +263,19 @@ static struct warder_peer early_value(const struct plan_work *work, const struct
 	return early;
 }
 
-static bool moves_early(const struct plan_work *work, const struct place *place, const struct warder_peer *old)
+static bool moves_early(const struct plan_work *work, const struct place *place,
+			const struct warder_peer *old)
 {
 	struct warder_peer early = early_value(work, place, old);
 
 	return memcmp(&early, old, sizeof(early)) != 0;
 }
 
-/* An entry that stays.  Flags change what is asked before the class is: one that is new is set before
- * cells change, one that goes is cleared after. */
-static void write_kept(struct plan_work *work, const struct steps *steps, const struct mirror_key *key,
-		       const struct place *place, const struct warder_peer *old, const struct warder_peer *final)
+/* An entry that stays.  Flags change what is asked before the class is: one that is new is set
+ * before cells change, one that goes is cleared after. */
+static void write_kept(struct plan_work *work, const struct steps *steps,
+		       const struct mirror_key *key, const struct place *place,
+		       const struct warder_peer *old, const struct warder_peer *final)
 {
 	struct warder_peer early = early_value(work, place, old);
 
@@ -270,8 +290,9 @@ static void write_kept(struct plan_work *work, const struct steps *steps, const 
 		plan_put(work, steps->move, key->table, key->bytes, final);
 }
 
-static void write_new(struct plan_work *work, const struct steps *steps, const struct mirror_key *key,
-		      const struct place *place, bool early_inserts, const struct warder_peer *final)
+static void write_new(struct plan_work *work, const struct steps *steps,
+		      const struct mirror_key *key, const struct place *place, bool early_inserts,
+		      const struct warder_peer *final)
 {
 	struct warder_peer early = early_value(work, place, final);
 
@@ -286,7 +307,8 @@ static void write_new(struct plan_work *work, const struct steps *steps, const s
 
 static __u32 identity_number(const struct plan_work *work, __u32 identity)
 {
-	return identity < WARDER_IDENTITY_FIRST ? identity : work->numbers[identity - WARDER_IDENTITY_FIRST];
+	return identity < WARDER_IDENTITY_FIRST ? identity
+						: work->numbers[identity - WARDER_IDENTITY_FIRST];
 }
 
 static void write_peers(struct plan_work *work, bool early_inserts)
@@ -305,7 +327,8 @@ static void write_peers(struct plan_work *work, bool early_inserts)
 
 		mirror_key_peer(&peer->addr, &key);
 		if (place->at != RECORDS_NONE)
-			write_kept(work, &peer_steps, &key, place, old_value(work, key.table, place->at), &final);
+			write_kept(work, &peer_steps, &key, place,
+				   old_value(work, key.table, place->at), &final);
 		else
 			write_new(work, &peer_steps, &key, place, early_inserts, &final);
 	}
@@ -324,7 +347,8 @@ static void write_prefix(struct plan_work *work, size_t i, bool early_inserts)
 
 	mirror_key_cidr(&prefix->prefix.addr, prefix->prefix.bits, &key);
 	if (place->at != RECORDS_NONE)
-		write_kept(work, &cidr_steps, &key, place, old_value(work, key.table, place->at), &final);
+		write_kept(work, &cidr_steps, &key, place, old_value(work, key.table, place->at),
+			   &final);
 	else
 		write_new(work, &cidr_steps, &key, place, early_inserts, &final);
 }
@@ -364,7 +388,8 @@ static void write_prefixes(struct plan_work *work, bool early_inserts)
 		write_prefix(work, order[i].index, early_inserts);
 }
 
-/* A prefix that goes is deleted before those inside it, so that none falls back to it; addresses last. */
+/* A prefix that goes is deleted before those inside it, so that none falls back to it; addresses
+ * last. */
 static void write_gone(struct plan_work *work)
 {
 	struct plan_peers *peers = work->peers;
@@ -372,13 +397,15 @@ static void write_gone(struct plan_work *work)
 
 	for (__u32 i = 0; order && i < peers->n_gone; i++) {
 		const struct gone *gone = &peers->gone[i];
-		const void *key = records_key(mirror_records(work->mirror, gone->table), gone->place.at);
+		const void *key =
+			records_key(mirror_records(work->mirror, gone->table), gone->place.at);
 		const struct warder_peer *old = old_value(work, gone->table, gone->place.at);
 		struct warder_peer early = early_value(work, &gone->place, old);
 		bool peer = gone->table == WARDER_TABLE_PEER4 || gone->table == WARDER_TABLE_PEER6;
 
 		if (memcmp(&early, old, sizeof(early)))
-			plan_put(work, peer ? STEP_PEER_MOVE_EARLY : STEP_CIDR_MOVE_EARLY, gone->table, key, &early);
+			plan_put(work, peer ? STEP_PEER_MOVE_EARLY : STEP_CIDR_MOVE_EARLY,
+				 gone->table, key, &early);
 		order[i] = (struct by_bits){256 * gone->table, i};
 		if (!peer)
 			order[i].bits += *(const __u32 *)key;
@@ -405,13 +432,16 @@ static bool prefix_moves_early(const struct plan_work *work)
 
 		if (place->at == RECORDS_NONE)
 			continue;
-		mirror_key_cidr(&work->matrix->prefixes[i].prefix.addr, work->matrix->prefixes[i].prefix.bits, &key);
+		mirror_key_cidr(&work->matrix->prefixes[i].prefix.addr,
+				work->matrix->prefixes[i].prefix.bits, &key);
 		if (moves_early(work, place, old_value(work, key.table, place->at)))
 			return true;
 	}
 	for (size_t i = 0; i < peers->n_gone; i++)
-		if ((peers->gone[i].table == WARDER_TABLE_CIDR4 || peers->gone[i].table == WARDER_TABLE_CIDR6) &&
-		    moves_early(work, &peers->gone[i].place, old_value(work, peers->gone[i].table, peers->gone[i].place.at)))
+		if ((peers->gone[i].table == WARDER_TABLE_CIDR4 ||
+		     peers->gone[i].table == WARDER_TABLE_CIDR6) &&
+		    moves_early(work, &peers->gone[i].place,
+				old_value(work, peers->gone[i].table, peers->gone[i].place.at)))
 			return true;
 	return false;
 }

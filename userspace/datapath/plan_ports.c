@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Port classes: where ports of one class part, each part but the largest gets a fresh id whose bit is
- * first copied in every bitmap that a cell names; then the port words move to it.  In the end the
- * parts that the compiler does not tell apart have one id again.
+ * Port classes: where ports of one class part, each part but the largest gets a fresh id whose bit
+ * is first copied in every bitmap that a cell names; then the port words move to it.  In the end
+ * the parts that the compiler does not tell apart have one id again.
  */
 #include <string.h>
 
@@ -11,14 +11,14 @@
 #define SAME_FOUR 0x0001000100010001ULL
 
 /* Calls back for stretches of ports of one pair, `n` ports of one word at a time (1 or 4). */
-static void walk(struct plan_work *work, void (*each)(struct plan_work *work, __u32 word, __u32 at, __u32 n, __u16 old, __u16 new))
+static void walk(struct plan_work *work, void (*each)(struct plan_work *work, __u32 word, __u32 at,
+						      __u32 n, __u16 old, __u16 new))
 {
 	const struct warder_matrix *matrix = work->matrix;
 
 	for (__u32 protocol = 0; protocol < WARDER_PROTOCOLS; protocol++) {
 		const struct warder_matrix_port_range *range = matrix->ports[protocol];
 		const struct warder_matrix_port_range *last = range + matrix->n_ports[protocol] - 1;
-
 
 		for (__u32 port = 0; port < 65536 && range <= last;) {
 			__u32 index = protocol * 16384 + (port >> 2);
@@ -66,7 +66,8 @@ int plan_ports_split(struct plan_work *work)
 	struct pieces *ports = &work->ports;
 	__u32 *keeper, *target;
 
-	if (pieces_init(ports, &work->scratch, mirror_port_classes(&work->shape), work->matrix->n_port_classes))
+	if (pieces_init(ports, &work->scratch, mirror_port_classes(&work->shape),
+			work->matrix->n_port_classes))
 		return plan_fail(work, -ENOMEM);
 	walk(work, count);
 	sync_ids(work);
@@ -83,10 +84,12 @@ int plan_ports_split(struct plan_work *work)
 		struct piece *piece = &ports->piece[i];
 
 		/* A fixed class keeps its meaning: ports that were never set begin in one. */
-		if (piece->old != PLAN_NONE && piece->old >= WARDER_PORT_FIRST && keeper[piece->old] == i + 1)
+		if (piece->old != PLAN_NONE && piece->old >= WARDER_PORT_FIRST &&
+		    keeper[piece->old] == i + 1)
 			piece->early = piece->old;
 		else
-			piece->early = plan_take(work, &work->planner->ports, &work->need.words, "port classes");
+			piece->early = plan_take(work, &work->planner->ports, &work->need.words,
+						 "port classes");
 		if (work->status)
 			return work->status;
 		note_id(work, piece->early, piece->new);
@@ -122,11 +125,13 @@ void plan_ports_bits(struct plan_work *work, const bool *named)
 		}
 		for (__u32 i = 0; i < words; i++)
 			if (after[i] != before[i])
-				plan_put_index(work, STEP_PORT_BITS, WARDER_TABLE_BITMAPS, id * words + i, &after[i]);
+				plan_put_index(work, STEP_PORT_BITS, WARDER_TABLE_BITMAPS,
+					       id * words + i, &after[i]);
 	}
 }
 
-/* Ports of one word come one after the other, so that the writes of a word are finished by its last. */
+/* Ports of one word come one after the other, so that the writes of a word are finished by its
+ * last. */
 static void move(struct plan_work *work, __u32 index, __u32 at, __u32 n, __u16 old, __u16 new)
 {
 	static const struct warder_port_word none;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Slots and groups.  An endpoint keeps its slot while its UID, addresses, identity and cgroup stay; else it gets
- * a fresh one, and what leads to the old one is led over at the end.  Endpoints of one group that
- * part get fresh rows, copies of the old one, before any cell changes.
+ * Slots and groups.  An endpoint keeps its slot while its UID, addresses, identity and cgroup stay;
+ * else it gets a fresh one, and what leads to the old one is led over at the end.  Endpoints of one
+ * group that part get fresh rows, copies of the old one, before any cell changes.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "datapath/plan_state.h"
 
-/* Flags that only loosen, or that refuse everything: set before cells change and cleared after, so that
- * what passed under them passes until then.  All others are cleared before and set after. */
+/* Flags that only loosen, or that refuse everything: set before cells change and cleared after, so
+ * that what passed under them passes until then.  All others are cleared before and set after. */
 #define SET_EARLY                                                                                  \
-	(WARDER_SLOT_LIVE | WARDER_SLOT_HOLD | WARDER_SLOT_AUDIT | WARDER_SLOT_OPAQUE |             \
+	(WARDER_SLOT_LIVE | WARDER_SLOT_HOLD | WARDER_SLOT_AUDIT | WARDER_SLOT_OPAQUE |            \
 	 WARDER_SLOT_NO_CONNECT | WARDER_SLOT_MORE_ADDRS | WARDER_SLOT_HOSTNET)
 
 static __u16 early_flags(__u16 old, __u16 new)
@@ -26,7 +26,8 @@ static int compare_addr(const void *a, const void *b)
 }
 
 /* An endpoint's addresses in the order in which slots hold them. */
-static const struct warder_addr *sorted_addrs(struct plan_work *work, const struct warder_plan_endpoint *endpoint)
+static const struct warder_addr *sorted_addrs(struct plan_work *work,
+					      const struct warder_plan_endpoint *endpoint)
 {
 	struct warder_addr *addrs = plan_scratch(work, endpoint->n_addrs + 1, sizeof(*addrs));
 
@@ -39,7 +40,8 @@ static const struct warder_addr *sorted_addrs(struct plan_work *work, const stru
 
 /* Fills in what fits into the slot; calls back for the addresses that do not. */
 static void place_addrs(struct plan_work *work, size_t e, struct warder_slot *slot,
-			void (*more)(struct plan_work *work, size_t e, const struct warder_addr *addr, __u8 bits))
+			void (*more)(struct plan_work *work, size_t e,
+				     const struct warder_addr *addr, __u8 bits))
 {
 	const struct warder_plan_endpoint *endpoint = &work->endpoints[e];
 	const struct warder_addr *addrs = sorted_addrs(work, endpoint);
@@ -78,9 +80,10 @@ static void describe(struct plan_work *work, size_t e)
 	memcpy(slot->uid, endpoint->uid, sizeof(slot->uid));
 	slot->now.flags = endpoint->flags | WARDER_SLOT_LIVE;
 	if (compiled) {
-		slot->identity = compiled->identity < WARDER_IDENTITY_FIRST
-					 ? compiled->identity
-					 : work->numbers[compiled->identity - WARDER_IDENTITY_FIRST];
+		slot->identity =
+			compiled->identity < WARDER_IDENTITY_FIRST
+				? compiled->identity
+				: work->numbers[compiled->identity - WARDER_IDENTITY_FIRST];
 		if (compiled->isolated[WARDER_EGRESS])
 			slot->now.flags |= WARDER_SLOT_EGRESS_ISOLATED;
 		if (compiled->isolated[WARDER_INGRESS])
@@ -131,7 +134,8 @@ static int give_slots(struct plan_work *work)
 			next++;
 		if (next == work->shape.slots) {
 			work->need.slots = 2 * work->shape.slots;
-			warder_error_set(work->error, -ENOSPC, "all %u slots for endpoints are taken or rest",
+			warder_error_set(work->error, -ENOSPC,
+					 "all %u slots for endpoints are taken or rest",
 					 work->shape.slots);
 			return plan_fail(work, -ENOSPC);
 		}
@@ -162,7 +166,8 @@ static int own_slots(struct plan_work *work)
 		__u32 at;
 
 		work->owners[s] = work->slot_groups[s] = PLAN_NONE;
-		at = s && slot->now.flags & WARDER_SLOT_LIVE ? records_find(&uids, slot->uid) : RECORDS_NONE;
+		at = s && slot->now.flags & WARDER_SLOT_LIVE ? records_find(&uids, slot->uid)
+							     : RECORDS_NONE;
 		if (at == RECORDS_NONE)
 			continue;
 		work->owners[s] = *(__u32 *)records_value(&uids, at);
@@ -178,7 +183,7 @@ static int own_slots(struct plan_work *work)
 
 int plan_slots_match(struct plan_work *work)
 {
-	prefixes_init(&work->own, sizeof(struct warder_own_key), sizeof(__u32));
+	prefixes_init(&work->own, sizeof(struct warder_own_key), sizeof(struct warder_own));
 	work->homes = plan_scratch(work, work->n_endpoints + 1, sizeof(*work->homes));
 	work->owners = plan_scratch(work, work->shape.slots, sizeof(*work->owners));
 	work->slot_groups = plan_scratch(work, work->shape.slots, sizeof(*work->slot_groups));
@@ -203,7 +208,8 @@ static int sync_groups(struct plan_work *work)
 	for (__u32 s = 1; s < work->shape.slots; s++) {
 		const struct warder_slot_word *now = &work->mirror->slots[s].now;
 
-		if (!(now->flags & WARDER_SLOT_LIVE) || now->group >= work->shape.groups || named[now->group])
+		if (!(now->flags & WARDER_SLOT_LIVE) || now->group >= work->shape.groups ||
+		    named[now->group])
 			continue;
 		named[now->group] = true;
 		work->old_groups[work->n_old_groups++] = now->group;
@@ -230,7 +236,8 @@ static void collect_groups(struct plan_work *work)
 	for (size_t e = 0; e < work->n_endpoints; e++) {
 		if (!work->endpoints[e].endpoint)
 			continue;
-		work->homes[e].group = pieces_add(&work->groups, PLAN_NONE, work->endpoints[e].endpoint->group, 0);
+		work->homes[e].group =
+			pieces_add(&work->groups, PLAN_NONE, work->endpoints[e].endpoint->group, 0);
 		if (work->homes[e].group == PLAN_NONE)
 			plan_fail(work, -ENOMEM);
 	}
@@ -261,15 +268,19 @@ int plan_groups_split(struct plan_work *work)
 			continue;
 		piece->early = piece->old;
 		if (keeper[piece->old] != i + 1)
-			piece->early = plan_take(work, &work->planner->groups, &work->need.groups, "groups");
+			piece->early = plan_take(work, &work->planner->groups, &work->need.groups,
+						 "groups");
 		add_row(work, piece->early, piece->old, piece->new);
 	}
 	for (__u32 i = 0; !work->status && i < groups->n; i++) {
-		struct piece *piece = &groups->piece[i], *best = &groups->piece[target[piece->new] - 1];
+		struct piece *piece = &groups->piece[i],
+			     *best = &groups->piece[target[piece->new] - 1];
 
-		/* Weights are 0 only of those that never spoke: then no row says yet what this group may. */
+		/* Weights are 0 only of those that never spoke: then no row says yet what this
+		 * group may. */
 		if (best->early == PLAN_NONE) {
-			best->early = plan_take(work, &work->planner->groups, &work->need.groups, "groups");
+			best->early = plan_take(work, &work->planner->groups, &work->need.groups,
+						"groups");
 			if (!work->status)
 				add_row(work, best->early, PLAN_NONE, best->new);
 		}
@@ -282,7 +293,7 @@ static void more_own(struct plan_work *work, size_t e, const struct warder_addr 
 {
 	const struct plan_home *home = &work->homes[e];
 	struct warder_own_key key = {.slot = home->number, .generation = home->slot.now.generation};
-	__u32 present = 0;
+	struct warder_own present = {0};
 
 	if (bits >= 96 && warder_addr_is4(addr)) {
 		key.family = 4;
@@ -301,7 +312,7 @@ static void more_own(struct plan_work *work, size_t e, const struct warder_addr 
 static void write_own(struct plan_work *work)
 {
 	const struct records *old = &work->mirror->own.records, *new = &work->own.records;
-	static const __u32 present;
+	static const struct warder_own present;
 
 	for (size_t e = 0; e < work->n_endpoints; e++) {
 		struct warder_slot scratch = {0};
@@ -311,7 +322,8 @@ static void write_own(struct plan_work *work)
 	}
 	for (__u32 i = 0; i < new->end; i++)
 		if (records_find(old, records_key(new, i)) == RECORDS_NONE)
-			plan_add(work, STEP_OWN_ADD, WARDER_TABLE_OWN, records_key(new, i), &present);
+			plan_add(work, STEP_OWN_ADD, WARDER_TABLE_OWN, records_key(new, i),
+				 &present);
 	for (__u32 i = 0; i < old->end; i++) {
 		const struct warder_own_key *key = records_key(old, i);
 		bool speaks;
@@ -364,7 +376,8 @@ void plan_slots_write(struct plan_work *work)
 			continue;
 		slot.now.group = slot.now.flags = 0;
 		plan_put_index(work, STEP_SLOT_NEW, WARDER_TABLE_SLOTS, home->number, &slot);
-		plan_put_index(work, STEP_SLOT_MERGE, WARDER_TABLE_SLOTS, home->number, &home->slot);
+		plan_put_index(work, STEP_SLOT_MERGE, WARDER_TABLE_SLOTS, home->number,
+			       &home->slot);
 	}
 	for (__u32 s = 1; s < work->shape.slots; s++) {
 		if (!(work->mirror->slots[s].now.flags & WARDER_SLOT_LIVE))

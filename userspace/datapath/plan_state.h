@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the planner: what it keeps between plans, what it knows while it makes one, and the
- * steps that give the writes of a plan their order.  Each plan_*.c is one part of the state: it says
- * what each old id becomes and puts the writes for that into the steps.
+ * steps that give the writes of a plan their order.  Each plan_*.c is one part of the state: it
+ * says what each old id becomes and puts the writes for that into the steps.
  */
 #ifndef WARDER_DATAPATH_PLAN_STATE_H
 #define WARDER_DATAPATH_PLAN_STATE_H
@@ -16,8 +16,8 @@
 #include "datapath/plan_ids.h"
 
 /*
- * The order of writes.  `settle` in front of a step: where the plan has both a write that programs may
- * have read past before it and one that relies on nobody having done so after it, the writer
+ * The order of writes.  `settle` in front of a step: where the plan has both a write that programs
+ * may have read past before it and one that relies on nobody having done so after it, the writer
  * waits there until every program that runs now has ended.
  */
 enum plan_step {
@@ -77,12 +77,13 @@ struct warder_planner {
 	__u64 *freed_at;      /* of each slot, seconds; PLAN_NOT_FREED */
 	__u32 n_slots;
 	__u64 now;
-	bool unsettled;	 /* ids moved since the last grace period: a program may hold where they were */
-	bool moves;	 /* so does the plan that was made last */
+	bool unsettled; /* ids moved since the last grace period: a program may hold where they were
+			 */
+	bool moves;	/* so does the plan that was made last */
 };
 
-#define PLAN_NOT_FREED	  (~0ULL)
-#define PLAN_SLOT_REST	  60 /* seconds */
+#define PLAN_NOT_FREED (~0ULL)
+#define PLAN_SLOT_REST 60 /* seconds */
 
 struct plan_row { /* a group that speaks while cells are rewritten, or that begins to */
 	__u32 id;
@@ -95,11 +96,11 @@ struct plan_column { /* a class id that is filled with its new meaning before it
 	__u32 new; /* compiled class */
 };
 
-struct plan_home { /* where an endpoint lives */
+struct plan_home {		 /* where an endpoint lives */
 	struct warder_slot slot; /* as it shall be */
 	__u16 number;
-	bool fresh;    /* the slot is new in this plan */
-	__u32 group;   /* its piece, PLAN_NONE = held */
+	bool fresh;  /* the slot is new in this plan */
+	__u32 group; /* its piece, PLAN_NONE = held */
 };
 
 struct plan_peers; /* plan_peers.c */
@@ -114,7 +115,8 @@ struct plan_work {
 	struct warder_table_info info[WARDER_TABLES];
 	struct arena scratch, *memory; /* for this call; for the plan's writes */
 	struct plan_step_writes steps[STEPS];
-	__u32 added[WARDER_TABLES]; /* entries that a hash or trie holds more at the height of the plan */
+	__u32 added[WARDER_TABLES]; /* entries that a hash or trie holds more at the height of the
+				       plan */
 	int status;		    /* the first error: what comes after it has no effect */
 	struct warder_shape need;
 	struct warder_error *error;
@@ -127,11 +129,11 @@ struct plan_work {
 	__u64 *port_mask;	     /* the same as bits, shape.words */
 	struct warder_port_word port_words[2]; /* the word that is being put together */
 
-	struct plan_home *homes;  /* of each endpoint */
-	__u32 *owners;		  /* of each slot that is live: endpoint, PLAN_NONE = it goes */
-	__u32 *slot_groups;	  /* of each such slot: its piece, PLAN_NONE = nothing to keep */
+	struct plan_home *homes; /* of each endpoint */
+	__u32 *owners;		 /* of each slot that is live: endpoint, PLAN_NONE = it goes */
+	__u32 *slot_groups;	 /* of each such slot: its piece, PLAN_NONE = nothing to keep */
 	struct pieces groups;
-	bool groups_merge; /* an endpoint changes its group at the end */
+	bool groups_merge;   /* an endpoint changes its group at the end */
 	struct prefixes own; /* what table OWN shall hold */
 	struct plan_row *rows;
 	__u32 n_rows;
@@ -142,27 +144,34 @@ struct plan_work {
 	__u32 *old_classes, n_old_classes; /* named by peers and prefixes */
 	struct plan_column *columns;
 	__u32 n_columns;
-	__u32 *targets; /* of each compiled class: kernel id in the end, PLAN_NONE = has no members */
+	__u32 *targets; /* of each compiled class: kernel id in the end, PLAN_NONE = has no members
+			 */
 	__u32 *rewrites, n_rewrites; /* pieces whose old class stays and whose cells change */
 
-	__u64 *bits;	/* of kernel bitmaps that are named: content with the split port classes */
-	__u64 *want;	/* of compiled bitmaps: content in the kernel's port classes */
-	__u32 *canon;	/* of compiled bitmaps: the first one of equal content */
-	__u32 *kernel;	/* of those: kernel bitmap, PLAN_NONE = none yet */
-	__u32 *equal;	/* of kernel bitmaps: the compiled one of equal content, PLAN_NONE; one more at the end */
+	__u64 *bits;   /* of kernel bitmaps that are named: content with the split port classes */
+	__u64 *want;   /* of compiled bitmaps: content in the kernel's port classes */
+	__u32 *canon;  /* of compiled bitmaps: the first one of equal content */
+	__u32 *kernel; /* of those: kernel bitmap, PLAN_NONE = none yet */
+	__u32 *equal;  /* of kernel bitmaps: the compiled one of equal content, PLAN_NONE; one more
+			  at the end */
 };
 
 /* Sets the status, once; returns it. */
 int plan_fail(struct plan_work *work, int status);
 void *plan_scratch(struct plan_work *work, size_t n, size_t size); /* NULL: the status says so */
-void plan_put(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key, const void *value);
-void plan_put_index(struct plan_work *work, enum plan_step step, enum warder_table table, __u32 index, const void *value);
+void plan_put(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key,
+	      const void *value);
+void plan_put_index(struct plan_work *work, enum plan_step step, enum warder_table table,
+		    __u32 index, const void *value);
 /* The same for an entry that is not there yet. */
-void plan_add(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key, const void *value);
-void plan_remove(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key);
+void plan_add(struct plan_work *work, enum plan_step step, enum warder_table table, const void *key,
+	      const void *value);
+void plan_remove(struct plan_work *work, enum plan_step step, enum warder_table table,
+		 const void *key);
 /* The heaviest piece of each old id (by_old) or of each new one: index + 1, 0 = has none. */
 __u32 *plan_heaviest(struct plan_work *work, const struct pieces *pieces, bool by_old);
-/* Takes an id, or fails with -EAGAIN (some rest) or -ENOSPC (need, a member of work->need, doubled). */
+/* Takes an id, or fails with -EAGAIN (some rest) or -ENOSPC (need, a member of work->need,
+ * doubled). */
 __u32 plan_take(struct plan_work *work, struct plan_ids *ids, __u32 *need, const char *what);
 
 /* Kernel numbers of the compiled identities, and the names that nobody bears any more. */
@@ -198,12 +207,14 @@ static inline bool plan_same_bitmap(const struct plan_work *work, __u32 kernel, 
 	return work->equal[kernel] == work->canon[compiled];
 }
 
-static inline const struct warder_cell *plan_old_row(const struct plan_work *work, __u32 direction, __u32 group)
+static inline const struct warder_cell *plan_old_row(const struct plan_work *work, __u32 direction,
+						     __u32 group)
 {
 	return work->mirror->cells + mirror_row(&work->shape, direction, group);
 }
 
-static inline const struct warder_cell *plan_new_row(const struct plan_work *work, __u32 direction, __u32 group)
+static inline const struct warder_cell *plan_new_row(const struct plan_work *work, __u32 direction,
+						     __u32 group)
 {
 	const struct warder_matrix *matrix = work->matrix;
 

@@ -12,7 +12,8 @@ void records_init(struct records *records, __u32 key_size, __u32 value_size)
 {
 	__u32 align = key_size % 8 ? 4 : 8;
 
-	*records = (struct records){.key_size = key_size, .value_size = value_size, .free = RECORDS_NONE};
+	*records = (struct records){
+		.key_size = key_size, .value_size = value_size, .free = RECORDS_NONE};
 	records->stride = (key_size + value_size + align - 1) / align * align;
 }
 
@@ -124,11 +125,14 @@ int records_put(struct records *records, const void *key, const void *value)
 	return 0;
 }
 
-/* Closes the gap at `hole`: what stands behind it and could not be found over it any more moves up. */
+/* Closes the gap at `hole`: what stands behind it and could not be found over it any more moves up.
+ */
 static void close_gap(struct records *records, __u32 hole)
 {
-	for (__u32 at = (hole + 1) & records->mask; records->index[at]; at = (at + 1) & records->mask) {
-		__u32 home = hash(records, records_key(records, records->index[at] - 1)) & records->mask;
+	for (__u32 at = (hole + 1) & records->mask; records->index[at];
+	     at = (at + 1) & records->mask) {
+		__u32 home =
+			hash(records, records_key(records, records->index[at] - 1)) & records->mask;
 
 		if (((at - home) & records->mask) < ((at - hole) & records->mask))
 			continue;

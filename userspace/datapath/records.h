@@ -20,8 +20,8 @@ struct records {
 	__u32 count;			    /* records in use */
 	__u32 end;			    /* positions ever given: each is below this */
 	__u32 room;
-	__u32 free;  /* head of the chain of freed positions */
-	__u32 mask;  /* size of the index - 1; 0 = no index yet */
+	__u32 free;   /* head of the chain of freed positions */
+	__u32 mask;   /* size of the index - 1; 0 = no index yet */
 	__u32 *index; /* position + 1, 0 = nothing */
 	bool *used;
 	unsigned char *pool;
