@@ -216,38 +216,51 @@ struct warder_planner *warder_datapath_planner(struct warder_datapath *datapath)
 	return datapath->planner;
 }
 
-/* A plan that was not written whole leaves a planner that knows ids which no map has. */
-static int forget_plan(struct warder_datapath *datapath)
-{
-	struct warder_planner *planner = warder_planner_new(datapath->mirror);
+/* Growing may show the next thing that is too small. */
+#define PLAN_TRIES 8
 
-	if (!planner)
-		return -ENOMEM;
-	warder_planner_free(datapath->planner);
-	datapath->planner = planner;
-	return 0;
-}
-
-/* -ENOSPC: first the ids that only wait for their grace period are taken back, then the maps grow.
- */
 static int make_plan(struct warder_datapath *datapath, const struct warder_matrix *matrix,
 		     const struct warder_plan_endpoint *endpoints, size_t n_endpoints,
 		     struct warder_plan *plan, struct warder_error *error)
 {
-	int rc = warder_plan_make(datapath->planner, matrix, endpoints, n_endpoints, plan, error);
+	int rc;
 
-	if (rc != -ENOSPC)
-		return rc;
-	warder_plan_free(plan);
-	warder_grace_now(datapath);
-	rc = warder_plan_make(datapath->planner, matrix, endpoints, n_endpoints, plan, error);
-	if (rc != -ENOSPC)
-		return rc;
-	rc = warder_grow(datapath, &plan->need, error);
-	warder_plan_free(plan);
-	return rc
-		       ?: warder_plan_make(datapath->planner, matrix, endpoints, n_endpoints, plan,
-					   error);
+	for (unsigned tries = 1;; tries++) {
+		warder_plan_clock(datapath->planner, uv_hrtime() / 1000000000);
+		rc = warder_plan_make(datapath->planner, matrix, endpoints, n_endpoints, plan,
+				      error);
+		if (tries == PLAN_TRIES || (rc != -EAGAIN && rc != -ENOSPC))
+			return rc;
+		if (rc == -EAGAIN)
+			warder_grace_now(datapath);
+		else
+			rc = warder_grow(datapath, &plan->need, error);
+		if (rc && rc != -EAGAIN)
+			return rc;
+	}
+}
+
+/* The writes, with a wait wherever a running program could hold what the next ones change. */
+static int write_plan(struct warder_datapath *datapath, const struct warder_plan *plan,
+		      size_t *ret_writes, struct warder_error *error)
+{
+	size_t from = 0;
+
+	for (unsigned i = 0; i <= plan->n_settle; i++) {
+		size_t to = i < plan->n_settle ? plan->settle[i] : plan->n_writes, done = 0;
+		int rc = warder_write_plan(&datapath->maps, datapath->mirror, plan->writes + from,
+					   to - from, datapath->sink.written, datapath->sink.data,
+					   &done, error);
+
+		if (ret_writes)
+			*ret_writes += done;
+		if (rc)
+			return rc;
+		if (i < plan->n_settle)
+			warder_grace_wait();
+		from = to;
+	}
+	return 0;
 }
 
 int warder_datapath_apply(struct warder_datapath *datapath, const struct warder_matrix *matrix,
@@ -255,21 +268,16 @@ int warder_datapath_apply(struct warder_datapath *datapath, const struct warder_
 			  size_t *ret_writes, struct warder_error *error)
 {
 	struct warder_plan plan = {};
-	int rc = make_plan(datapath, matrix, endpoints, n_endpoints, &plan, error);
+	int rc;
 
-	if (rc)
-		goto out;
-	rc = warder_write_plan(&datapath->maps, datapath->mirror, plan.writes, plan.n_writes,
-			       datapath->sink.written, datapath->sink.data, ret_writes, error);
-	if (rc) {
-		if (forget_plan(datapath))
-			warder_error_set(error, -ENOMEM, "no memory for a planner");
-		goto out;
-	}
-	warder_plan_done(datapath->planner);
+	if (ret_writes)
+		*ret_writes = 0;
+	rc = make_plan(datapath, matrix, endpoints, n_endpoints, &plan, error);
+	rc = rc ?: write_plan(datapath, &plan, ret_writes, error);
+	if (!rc)
+		warder_plan_done(datapath->planner);
 	if (plan.n_writes)
 		warder_grace_begin(datapath);
-out:
 	warder_plan_free(&plan);
 	return rc;
 }

@@ -31,7 +31,7 @@ static int wait_by_outer_map(void)
 	return bpf_map_update_elem(outer, &zero, &inner, BPF_ANY);
 }
 
-static int wait_for_grace(void)
+int warder_grace_wait(void)
 {
 	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		return 0;
@@ -42,7 +42,7 @@ static void work(uv_work_t *request)
 {
 	struct warder_datapath *datapath = request->data;
 
-	datapath->grace.refused = wait_for_grace() != 0;
+	datapath->grace.refused = warder_grace_wait() != 0;
 }
 
 static void done(uv_work_t *request, int status)
@@ -79,6 +79,6 @@ void warder_grace_begin(struct warder_datapath *datapath)
 
 void warder_grace_now(struct warder_datapath *datapath)
 {
-	if (!wait_for_grace())
+	if (!warder_grace_wait())
 		warder_plan_grace(datapath->planner);
 }
