@@ -141,6 +141,14 @@ struct {
 	__type(value, struct warder_counter);
 } counters SEC(".maps");
 
+/* Counts of maps that were replaced by larger ones; no program reads it (userspace/datapath/grow.c). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 256 * WARDER_COUNTERS_PER_SLOT);
+	__type(key, __u32);
+	__type(value, struct warder_counter);
+} counters_kept SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, WARDER_LINES);
