@@ -129,8 +129,6 @@ GLOBAL int may_answer(struct flow *f, struct warder_slot *slot)
 		return 0;
 	if (f->slot_flags & WARDER_SLOT_MORE_ADDRS)
 		return 1;
-	if (!f->sport) /* not bound: nobody has sent to it yet */
-		return 0;
 	local.w[2] = bpf_htonl(0xffff);
 	do {
 		if (f->v4)

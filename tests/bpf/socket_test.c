@@ -125,6 +125,30 @@ static void test_own_addresses(void)
 	CU_ASSERT_EQUAL(counted_all(), 2);
 }
 
+/* Addresses beyond those in the slot: own ones pass, and any may be a server's. */
+static void test_more_addresses(void)
+{
+	struct call c = {.type = SOCK_DGRAM, .to = "10.9.0.4", .port = 4000, .from_port = 5300};
+	struct warder_own_key key = {.prefixlen = 64 + 24,
+				     .slot = SLOT,
+				     .family = 4,
+				     .generation = GENERATION,
+				     .addr.w = {address("10.88.1.0").w[3]}};
+	struct warder_own own = {0};
+
+	if (!begin())
+		return;
+	put(object->maps.own, &key, &own);
+	CU_ASSERT_EQUAL(tcp("10.88.1.7", 80),
+			EPERM); /* the slot does not say that there are more */
+	put_slot(WARDER_SLOT_EGRESS_ISOLATED | WARDER_SLOT_MORE_ADDRS, GROUP);
+	CU_ASSERT_EQUAL(tcp("10.88.1.7", 80), 0);
+	CU_ASSERT_EQUAL(tcp("10.88.2.7", 80), EPERM);
+	CU_ASSERT_EQUAL(call(&c), 0); /* the packet hook knows the source, and asks */
+	CU_ASSERT_EQUAL(counted_all(), 2);
+	bpf_map_delete_elem(bpf_map__fd(object->maps.own), &key);
+}
+
 /* Multicast and link-local have the packet hook's own rules. */
 static void test_multicast(void)
 {
@@ -470,6 +494,7 @@ static const struct suite_test tests[] = {
 	{"datagram connect", test_datagram_connect},
 	{"udp", test_udp},
 	{"own addresses", test_own_addresses},
+	{"more addresses", test_more_addresses},
 	{"multicast", test_multicast},
 	{"own node", test_own_node},
 	{"service", test_service},
