@@ -65,8 +65,9 @@ void agent_link_gone(struct agent *agent, __u32 ifindex);
 void agent_link_forget(struct agent *agent, __u32 ifindex); /* it is held no longer */
 /* The host's pod of this UID, or NULL. */
 const struct warder_host_pod *agent_host_pod(const struct agent *agent, const char *uid);
-/* Every running pod of this node that is not in force yet, as a text (""= none); fits `size`. */
-void agent_missing(const struct agent *agent, char *buffer, size_t size);
+bool agent_pod_is_local(const struct agent *agent, const struct warder_object *pod);
+/* Every running pod of this node that is not in force yet, each with the reason: a new array of strings. */
+json_t *agent_missing(const struct agent *agent);
 /* 16 bytes of a pod's UID: its hex digits, or a hash where it has another form. */
 void agent_uid(const char *text, __u8 ret[16]);
 

@@ -3,8 +3,6 @@
  * `warderctl wait`: answers once all that the source held at the call is in the maps and every running
  * pod of this node is attached, or, when its time is over, with the names of what is missing.
  */
-#include <stdio.h>
-
 #include "agent/agent.h"
 
 struct agent_barrier {
@@ -46,45 +44,48 @@ static struct warder_api_client *settle(struct agent_barrier *barrier)
 	return client;
 }
 
-static bool reached(struct agent_barrier *barrier, char *missing, size_t size)
+/* What is missing: a new array of strings, empty where all is in force. */
+static json_t *missing(const struct agent_barrier *barrier)
 {
 	const struct agent *agent = barrier->agent;
 
-	missing[0] = 0;
 	if (!barrier->handed_over)
-		snprintf(missing, size, "the source has not handed over all that it held");
-	else if (agent->trouble[0])
-		snprintf(missing, size, "%s", agent->trouble);
-	else if (agent->store_version != warder_store_version(agent->store) || uv_is_active((uv_handle_t *)&agent->work))
-		snprintf(missing, size, "a change is not in the maps yet");
-	else
-		agent_missing(agent, missing, size);
-	return !missing[0];
+		return json_pack("[s]", "the source has not handed over all that it holds");
+	if (agent->trouble[0])
+		return json_pack("[s]", agent->trouble);
+	if (agent->store_version != warder_store_version(agent->store) || uv_is_active((uv_handle_t *)&agent->work))
+		return json_pack("[s]", "a change is not in the maps yet");
+	return agent_missing(agent);
+}
+
+static void answer(struct agent_barrier *barrier, json_t *list)
+{
+	warder_api_answer(settle(barrier),
+			  json_pack("{s:b, s:I, s:o}", "ready", json_array_size(list) == 0, "revision",
+				    (json_int_t)barrier->agent->generation, "missing", list),
+			  false);
+	retire(barrier);
 }
 
 static void check(struct agent_barrier *barrier)
 {
-	char missing[1024];
+	json_t *list;
 
-	if (!barrier->client || !reached(barrier, missing, sizeof(missing)))
+	if (!barrier->client)
 		return;
-	warder_api_answer(settle(barrier),
-			  json_pack("{s:b, s:I}", "in_force", 1, "generation", (json_int_t)barrier->agent->generation),
-			  false);
-	retire(barrier);
+	list = missing(barrier);
+	if (json_array_size(list))
+		json_decref(list);
+	else
+		answer(barrier, list);
 }
 
 static void timed_out(uv_timer_t *timer)
 {
 	struct agent_barrier *barrier = timer->data;
-	char missing[1024];
 
-	check(barrier);
-	if (!barrier->client)
-		return;
-	reached(barrier, missing, sizeof(missing));
-	warder_api_fail(settle(barrier), "not in force: %s", missing);
-	retire(barrier);
+	if (barrier->client)
+		answer(barrier, missing(barrier));
 }
 
 void agent_barriers_check(struct agent *agent)

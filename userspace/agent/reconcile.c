@@ -187,16 +187,30 @@ static int join_make(struct agent *agent, const struct warder_matrix *matrix, st
 	return 0;
 }
 
+/* The process and namespace behind a link, where the host knows them. */
+static struct warder_netns link_netns(const struct agent *agent, __u32 ifindex)
+{
+	size_t n;
+	const struct warder_host_pod *pods = warder_host_pods(agent->host, &n);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t l = 0; l < pods[i].n_links; l++)
+			if (pods[i].links[l].ifindex == ifindex)
+				return (struct warder_netns){.pid = pods[i].pid, .inode = pods[i].netns};
+	return (struct warder_netns){0};
+}
+
 static void attach_all(struct agent *agent, const struct join *join)
 {
 	for (size_t i = 0; i < join->n; i++) {
 		for (size_t l = 0; l < join->endpoints[i].n_links; l++) {
 			__u32 ifindex = join->endpoints[i].links[l].ifindex;
+			struct warder_netns netns = link_netns(agent, ifindex);
 			struct warder_error error = {0};
 
 			if (warder_datapath_is_attached(agent->datapath, ifindex))
 				continue;
-			if (warder_datapath_attach(agent->datapath, ifindex, &error))
+			if (warder_datapath_attach(agent->datapath, ifindex, &netns, &error))
 				log_error("link %u is not covered: %s", ifindex, error.text);
 		}
 	}
@@ -325,47 +339,53 @@ void agent_link_gone(struct agent *agent, __u32 ifindex)
 	agent_changed(agent, uv_hrtime());
 }
 
-/* Appends to a text that may be cut. */
-static void missing_add(char *buffer, size_t size, const char *ns, const char *name, const char *why)
+static void missing_add(json_t *list, const struct warder_object *pod, const char *why)
 {
-	size_t used = strlen(buffer);
-
-	if (used < size)
-		snprintf(buffer + used, size - used, "%spod %s/%s: %s", used ? "; " : "", ns, name, why);
+	json_array_append_new(list, json_sprintf("pod %s/%s: %s", pod->ns, pod->name, why));
 }
 
-void agent_missing(const struct agent *agent, char *buffer, size_t size)
+static void missing_links(const struct agent *agent, const struct warder_object *pod, const struct warder_host_pod *host,
+			  json_t *list)
+{
+	size_t covered = 0;
+
+	for (size_t l = 0; l < host->n_links; l++) {
+		if (!host->links[l].covered)
+			continue;
+		covered++;
+		if (!warder_datapath_is_attached(agent->datapath, host->links[l].ifindex))
+			missing_add(list, pod, "its link has no program yet");
+	}
+	if (!covered)
+		missing_add(list, pod, "none of its links is a veth");
+}
+
+bool agent_pod_is_local(const struct agent *agent, const struct warder_object *pod)
+{
+	return pod->pod.node && !strcmp(pod->pod.node, agent->config->node);
+}
+
+json_t *agent_missing(const struct agent *agent)
 {
 	size_t n;
 	struct warder_object *const *pods = warder_store_list(agent->store, WARDER_KIND_POD, &n);
+	json_t *list = json_array();
 
-	buffer[0] = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct warder_pod *pod = &pods[i]->pod;
 		const struct warder_host_pod *host;
-		size_t covered = 0;
 
-		if (pod->host_network || pod->phase != WARDER_POD_RUNNING || !pod->node ||
-		    strcmp(pod->node, agent->config->node))
+		if (pods[i]->pod.host_network || pods[i]->pod.phase != WARDER_POD_RUNNING ||
+		    !agent_pod_is_local(agent, pods[i]))
 			continue;
 		host = agent_host_pod(agent, pods[i]->uid);
-		if (!host) {
-			missing_add(buffer, size, pods[i]->ns, pods[i]->name, "no cgroup with its UID");
-			continue;
-		}
-		if (!host->n_links) {
-			missing_add(buffer, size, pods[i]->ns, pods[i]->name,
-				    host->netns ? "its network namespace has no link here" : "no process in a network namespace of its own");
-			continue;
-		}
-		for (size_t l = 0; l < host->n_links; l++) {
-			if (!host->links[l].covered)
-				continue;
-			covered++;
-			if (!warder_datapath_is_attached(agent->datapath, host->links[l].ifindex))
-				missing_add(buffer, size, pods[i]->ns, pods[i]->name, "its link has no program yet");
-		}
-		if (!covered)
-			missing_add(buffer, size, pods[i]->ns, pods[i]->name, "none of its links is a veth");
+		if (!host)
+			missing_add(list, pods[i], "no cgroup has its UID yet");
+		else if (!host->n_links && !host->netns)
+			missing_add(list, pods[i], "no process in a network namespace of its own yet");
+		else if (!host->n_links)
+			missing_add(list, pods[i], "its network namespace has no link here yet");
+		else
+			missing_links(agent, pods[i], host, list);
 	}
+	return list;
 }
