@@ -220,7 +220,7 @@ void answer_config(void *data, struct warder_api_client *client, const json_t *a
 {
 	const struct agent *agent = data;
 
-	warder_api_answer(client, json_pack("{s:o}", "keys", warder_config_json(agent->config)), false);
+	warder_api_answer(client, json_pack("{s:O}", "keys", agent->config->shown), false);
 }
 
 struct map_rows {
