@@ -74,7 +74,7 @@ static json_t *selected_by(const struct agent *agent, const struct warder_object
 		size_t n;
 		struct warder_object *const *policies;
 
-		if (!warder_kind_is_policy(kind))
+		if (!agent_kind_is_policy(kind))
 			continue;
 		policies = warder_store_list(agent->store, kind, &n);
 		for (size_t i = 0; i < n; i++) {

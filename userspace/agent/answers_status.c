@@ -8,7 +8,6 @@
 
 #include "agent/answers.h"
 #include "base/cleanup.h"
-#include "telemetry/record.h"
 #include "version.h"
 #include "warder/layout.h"
 #include "warder/reason.h"
@@ -87,7 +86,7 @@ static json_t *policy_counts(const struct agent *agent)
 		size_t n;
 		struct warder_object *const *policies;
 
-		if (!warder_kind_is_policy(kind))
+		if (!agent_kind_is_policy(kind))
 			continue;
 		policies = warder_store_list(agent->store, kind, &n);
 		for (size_t i = 0; i < n; i++) {
@@ -165,8 +164,8 @@ static json_t *features(const struct agent *agent, bool source_fatal, bool cover
 		*ret_ready &= policy;
 	}
 	if (agent->config->features & WARDER_FEATURE_ALERTS) {
-		json_array_append_new(list, feature("alerts", !stats.failing, "alerts cannot be written: see write_errors"));
-		*ret_ready &= !stats.failing;
+		json_array_append_new(list, feature("alerts", !stats.lost, "alerts could not be written and are lost: see alerts in status -o json"));
+		*ret_ready &= !stats.lost;
 	}
 	return list;
 }
@@ -306,7 +305,7 @@ struct monitor {
 	struct agent *agent;
 	struct warder_api_client *client;
 	void *listener;
-	json_t *filter;
+	struct warder_alert_filter filter;
 	unsigned long long lost;
 };
 
@@ -315,7 +314,6 @@ static void monitor_gone(void *data)
 	struct monitor *monitor = data;
 
 	warder_telemetry_unlisten(monitor->agent->telemetry, monitor->listener);
-	json_decref(monitor->filter);
 	free(monitor);
 }
 
@@ -323,7 +321,7 @@ static void monitor_alert(void *data, const struct warder_alert *alert)
 {
 	struct monitor *monitor = data;
 
-	if (!warder_alert_matches(alert, monitor->filter))
+	if (!warder_alert_filter_matches(&monitor->filter, alert))
 		return;
 	if (warder_api_backlog(monitor->client) > MONITOR_BACKLOG) {
 		monitor->lost++;
@@ -333,18 +331,23 @@ static void monitor_alert(void *data, const struct warder_alert *alert)
 		warder_api_answer(monitor->client, json_pack("{s:I}", "lost", (json_int_t)monitor->lost), true);
 		monitor->lost = 0;
 	}
-	warder_api_answer(monitor->client, warder_alert_record(alert), true);
+	warder_api_answer(monitor->client, warder_alert_json(alert), true);
 }
 
 void answer_monitor(void *data, struct warder_api_client *client, const json_t *arguments)
 {
-	struct monitor *monitor = calloc(1, sizeof(*monitor));
+	struct warder_alert_filter filter;
+	struct warder_error error;
+	struct monitor *monitor;
 
+	if (warder_alert_filter_parse(arguments, &filter, &error))
+		return warder_api_fail(client, "%s", error.text);
+	monitor = calloc(1, sizeof(*monitor));
 	if (!monitor)
 		return warder_api_fail(client, "out of memory");
 	monitor->agent = data;
 	monitor->client = client;
-	monitor->filter = json_deep_copy(arguments);
+	monitor->filter = filter;
 	monitor->listener = warder_telemetry_listen(monitor->agent->telemetry, monitor_alert, monitor);
 	warder_api_client_watch(client, monitor_gone, monitor);
 }

@@ -72,6 +72,7 @@ static void side_pod(const struct agent *agent, const struct warder_object *pod,
 	snprintf(side->uid, sizeof(side->uid), "%s", pod->uid);
 	snprintf(side->service_account, sizeof(side->service_account), "%s", pod->pod.service_account);
 	snprintf(side->node, sizeof(side->node), "%s", pod->pod.node ? pod->pod.node : "");
+	snprintf(side->proof, sizeof(side->proof), "%s", agent_pod_is_local(agent, pod) ? "link" : "unproven");
 	spiffe(agent, pod->ns, pod->pod.service_account, side->identity, sizeof(side->identity));
 }
 
