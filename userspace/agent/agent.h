@@ -41,6 +41,7 @@ struct agent {
 	bool compiled_ok, applied_ok;
 	char trouble[512]; /* why not, for a person */
 
+	bool host_seen;	      /* the machine was looked at once: before that nothing may be taken out of the maps */
 	uv_idle_t work;	      /* active while a reconcile is due: runs it once, in the loop's next turn */
 	unsigned long long seen_ns; /* when the oldest change that is not in the maps yet was seen */
 

@@ -86,6 +86,7 @@ static const struct warder_source_sink source_sink = {
 /* host -> reconcile */
 static void host_changed(void *data)
 {
+	agent.host_seen = true;
 	if (agent.datapath)
 		agent_changed(&agent, uv_hrtime());
 }
@@ -145,6 +146,11 @@ static void stop(uv_signal_t *signal, int number)
 {
 	log_info("stopping on signal %d: what is in the kernel stays enforced", number);
 	uv_stop(agent.loop);
+}
+
+static void reopen(uv_signal_t *signal, int number)
+{
+	warder_telemetry_reopen(agent.telemetry);
 }
 
 static int open_parts(void)
@@ -231,15 +237,14 @@ int main(int argc, char **argv)
 		close_parts();
 		return 1;
 	}
-	agent_reconcile(&agent);
 	uv_timer_init(agent.loop, &agent.tick);
 	uv_timer_start(&agent.tick, tick, TICK_MS, TICK_MS);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++)
 		uv_signal_init(agent.loop, &agent.signals[i]);
-		uv_signal_start(&agent.signals[i], stop, i ? SIGINT : SIGTERM);
-	}
-	log_info("warderd %s on node %s: %zu endpoints, mode %s", WARDER_VERSION, config->node,
-		 agent.matrix ? agent.matrix->n_endpoints : 0, config->audit ? "audit" : "enforce");
+	uv_signal_start(&agent.signals[0], stop, SIGTERM);
+	uv_signal_start(&agent.signals[1], stop, SIGINT);
+	uv_signal_start(&agent.signals[2], reopen, SIGHUP);
+	log_info("warderd %s on node %s, mode %s", WARDER_VERSION, config->node, config->audit ? "audit" : "enforce");
 	uv_run(agent.loop, UV_RUN_DEFAULT);
 	tick(NULL);
 	close_parts();

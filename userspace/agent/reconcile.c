@@ -231,6 +231,22 @@ static int compile(struct agent *agent, struct warder_matrix **ret, struct warde
 	return warder_compile(agent->store, &options, ret, error);
 }
 
+/* Which local pods are in the host's own namespace, and which are about to enter one of theirs. */
+static void expect(struct agent *agent)
+{
+	size_t n, count = 0;
+	struct warder_object *const *pods = warder_store_list(agent->store, WARDER_KIND_POD, &n);
+	CLEANUP(cleanup_free) struct warder_host_expected *expected = calloc(n + 1, sizeof(*expected));
+
+	if (!expected)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (agent_pod_is_local(agent, pods[i]) && pods[i]->pod.phase != WARDER_POD_FINISHED)
+			expected[count++] =
+				(struct warder_host_expected){pods[i]->uid, pods[i]->pod.host_network};
+	warder_host_expect(agent->host, expected, count);
+}
+
 static void count_change(struct agent *agent, size_t writes)
 {
 	unsigned long long us = agent->seen_ns ? (uv_hrtime() - agent->seen_ns) / 1000 : 0;
@@ -268,12 +284,15 @@ void agent_reconcile(struct agent *agent)
 	size_t writes = 0;
 	int rc;
 
+	if (!agent->host_seen)
+		return;
 	if (compile(agent, &matrix, &error)) {
 		agent->compiled_ok = false;
 		trouble(agent, "policy is not compiled, the last state stays in force", &error);
 		return;
 	}
 	agent->compiled_ok = true;
+	expect(agent);
 	rc = join_make(agent, matrix, &join);
 	if (!rc)
 		rc = warder_datapath_apply(agent->datapath, matrix, join.endpoints, join.n, &writes, &error);
