@@ -5,8 +5,10 @@
 
 #include "agent/answers.h"
 #include "base/cleanup.h"
+#include "policy/describe.h"
 
-#define ADDRESSES_TOLD 64 /* of one identity */
+#define ADDRESSES_TOLD 64   /* of one identity */
+#define POLICIES_TOLD  1024 /* of one endpoint */
 
 static const struct warder_matrix_endpoint *endpoint_of(const struct agent *agent, const struct warder_object *pod)
 {
@@ -68,30 +70,24 @@ const char *answer_endpoint_state(const struct agent *agent, const struct warder
 /* The policies that select an endpoint, with the directions that each judges. */
 static json_t *selected_by(const struct agent *agent, const struct warder_object *pod)
 {
+	const struct warder_matrix_endpoint *endpoint = endpoint_of(agent, pod);
+	const struct warder_object *policies[POLICIES_TOLD];
 	json_t *list = json_array();
+	size_t n = 0;
 
-	for (int kind = 0; kind < WARDER_KINDS; kind++) {
-		size_t n;
-		struct warder_object *const *policies;
+	if (endpoint)
+		n = warder_matrix_selected_by(agent->matrix, endpoint - agent->matrix->endpoints, policies, POLICIES_TOLD);
+	for (size_t i = 0; i < n && i < POLICIES_TOLD; i++) {
+		json_t *directions = json_array();
 
-		if (!agent_kind_is_policy(kind))
-			continue;
-		policies = warder_store_list(agent->store, kind, &n);
-		for (size_t i = 0; i < n; i++) {
-			json_t *directions;
-
-			if (!warder_policy_selects(agent->store, policies[i], pod))
-				continue;
-			directions = json_array();
-			for (unsigned d = 0; d < 2; d++)
-				if (warder_policy_judges(policies[i]->policy, d))
-					json_array_append_new(directions, json_string(answer_direction(d)));
-			json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s, s:o}", "kind", policies[i]->kind_name,
-							      "namespace", answer_string(policies[i]->ns), "name",
-							      policies[i]->name, "mode",
-							      answer_mode(answer_policy_audits(agent, policies[i])),
-							      "directions", directions));
-		}
+		for (unsigned d = 0; d < 2; d++)
+			if (warder_policy_judges(policies[i]->policy, d))
+				json_array_append_new(directions, json_string(answer_direction(d)));
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s, s:o}", "kind", policies[i]->kind_name,
+						      "namespace", answer_string(policies[i]->ns), "name",
+						      policies[i]->name, "mode",
+						      answer_mode(answer_policy_audits(agent, policies[i])), "directions",
+						      directions));
 	}
 	return list;
 }

@@ -86,7 +86,7 @@ static json_t *policy_counts(const struct agent *agent)
 		size_t n;
 		struct warder_object *const *policies;
 
-		if (!agent_kind_is_policy(kind))
+		if (!warder_kind_is_policy(kind))
 			continue;
 		policies = warder_store_list(agent->store, kind, &n);
 		for (size_t i = 0; i < n; i++) {

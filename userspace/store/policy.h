@@ -103,6 +103,13 @@ struct warder_policy {
 	char *warning;
 };
 
+/* Of the kinds that are policy and are enforced. */
+static inline bool warder_kind_is_policy(enum warder_kind kind)
+{
+	return kind == WARDER_KIND_NETWORK_POLICY || kind == WARDER_KIND_IDENTITY_POLICY ||
+	       kind == WARDER_KIND_CLUSTER_NETWORK_POLICY;
+}
+
 void warder_policy_free(struct warder_policy *policy);
 
 #endif
