@@ -60,6 +60,7 @@ struct agent {
 
 /* reconcile.c */
 void agent_changed(struct agent *agent, unsigned long long seen_ns); /* brings the kernel up to date in this turn */
+struct warder_compile_options agent_compile_options(const struct agent *agent); /* borrows from it */
 void agent_reconcile(struct agent *agent);			     /* now */
 void agent_hold(struct agent *agent, const struct warder_host_link *link);
 void agent_link_gone(struct agent *agent, __u32 ifindex);

@@ -199,3 +199,21 @@ void answer_policy_get(void *data, struct warder_api_client *client, const json_
 	json_object_set_new(json, "compiled", compiled(agent, policy));
 	warder_api_answer(client, json, false);
 }
+
+void answer_explain(void *data, struct warder_api_client *client, const json_t *arguments)
+{
+	const struct agent *agent = data;
+	struct warder_compile_options options = agent_compile_options(agent);
+	struct warder_explainer *explainer;
+	struct warder_error error = {0};
+	json_t *answer = NULL;
+
+	if (!agent->matrix)
+		return warder_api_fail(client, "no policy is in force yet: warderctl wait");
+	explainer = warder_explainer_new(agent->store, &options, agent->matrix);
+	if (!explainer || warder_explain_json(explainer, arguments, true, &answer, &error))
+		warder_api_fail(client, "%s", explainer ? error.text : "out of memory");
+	else
+		warder_api_answer(client, answer, false);
+	warder_explainer_free(explainer);
+}

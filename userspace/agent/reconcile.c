@@ -216,7 +216,7 @@ static void attach_all(struct agent *agent, const struct join *join)
 	}
 }
 
-static int compile(struct agent *agent, struct warder_matrix **ret, struct warder_error *error)
+struct warder_compile_options agent_compile_options(const struct agent *agent)
 {
 	struct warder_compile_options options = {
 		.node = agent->config->node,
@@ -228,6 +228,13 @@ static int compile(struct agent *agent, struct warder_matrix **ret, struct warde
 	};
 
 	options.host_addrs = warder_host_addrs(agent->host, &options.n_host_addrs);
+	return options;
+}
+
+static int compile(struct agent *agent, struct warder_matrix **ret, struct warder_error *error)
+{
+	struct warder_compile_options options = agent_compile_options(agent);
+
 	return warder_compile(agent->store, &options, ret, error);
 }
 

@@ -75,6 +75,10 @@ int warder_datapath_attach(struct warder_datapath *datapath, __u32 ifindex,
  */
 void warder_datapath_link_gone(struct warder_datapath *datapath, __u32 ifindex);
 bool warder_datapath_is_attached(const struct warder_datapath *datapath, __u32 ifindex);
+/* What carries the programs on pods' links: "tcx", "clsact", or "none" where none is attached yet. */
+const char *warder_datapath_hook(const struct warder_datapath *datapath);
+/* How many slots there are now. */
+__u32 warder_datapath_slots(const struct warder_datapath *datapath);
 /*
  * Asks the kernel whether each attached link still has both programs, before all others; calls back
  * for each that has not, with what is wrong ("program cil_from_container runs before ours").

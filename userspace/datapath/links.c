@@ -247,6 +247,14 @@ bool warder_datapath_is_attached(const struct warder_datapath *datapath, __u32 i
 	return link && link->attached;
 }
 
+const char *warder_datapath_hook(const struct warder_datapath *datapath)
+{
+	for (const struct link *link = datapath->links->by_ifindex; link; link = link->hh.next)
+		if (link->attached)
+			return link->side[0].link < 0 ? "clsact" : "tcx";
+	return "none";
+}
+
 /* The tag and the slot are one word: with it gone no packet finds the slot, whatever stands beside
  * it. */
 static void clear_word(struct warder_datapath *datapath, __u32 ifindex)

@@ -75,6 +75,11 @@ int warder_slot_counters(const struct warder_datapath *datapath, __u16 slot,
 	return add_counters(datapath, slot, cpus, values, ret);
 }
 
+__u32 warder_datapath_slots(const struct warder_datapath *datapath)
+{
+	return warder_mirror_shape(datapath->mirror)->slots;
+}
+
 int warder_datapath_counters(struct warder_datapath *datapath, struct warder_counter *ret, size_t n)
 {
 	int cpus = libbpf_num_possible_cpus(), rc = 0;
