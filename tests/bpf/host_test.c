@@ -514,6 +514,34 @@ static void lost_events(void)
 	machine_close();
 }
 
+/* A pod that floods its own namespace with events delays no other pod's link for long, and is seen
+ * rightly after. */
+static void flood_inside(void)
+{
+	struct actor flooder = actor_new(), other = actor_new();
+
+	CU_ASSERT_FATAL(machine_open(NULL));
+	actor_do(&flooder, "n");
+	actor_do(&other, "n");
+	actor_do(&flooder, "c %s/cgroup.procs", pod_cgroup(23));
+	run("ip link add hv23 type veth peer name eth0 netns %d", flooder.pid);
+	CU_ASSERT(joined(23, 1, "the flooder"));
+	run("(for i in $(seq 20000); do echo link set eth0 mtu $((1400 + i %% 100)); done;"
+	    " echo link set eth0 address 02:00:00:00:aa:bb) | nsenter -t %d -n ip -batch - & ",
+	    flooder.pid);
+	run_for(100);
+	actor_do(&other, "c %s/cgroup.procs", pod_cgroup(24));
+	run("ip link add hv24 type veth peer name eth0 netns %d", other.pid);
+	CU_ASSERT(joined(24, 1, "another meanwhile"));
+	CU_ASSERT(wait_until("the flooder's last MAC", has_new_mac, &(unsigned){23}));
+	actor_end(&flooder);
+	actor_end(&other);
+	pod_cgroup_remove(23);
+	pod_cgroup_remove(24);
+	CU_ASSERT(wait_until("gone", is_absent, &(unsigned){24}));
+	machine_close();
+}
+
 /* Of several namespaces in one pod the one with a link of this node counts. */
 static void several_namespaces(void)
 {
@@ -635,6 +663,7 @@ static const struct suite_test tests[] = {
 	{"own addresses", own_addresses},
 	{"held by its name", held_by_name},
 	{"lost events", lost_events},
+	{"flood inside", flood_inside},
 	{"several namespaces", several_namespaces},
 	{"systemd layout, nested", systemd_layout},
 	{"too deep", too_deep},

@@ -104,11 +104,11 @@ static void inside_event(void *data, const struct nlmsghdr *event, __s32 nsid)
 	for (struct host_link *link = pod->links; link; link = link->pod_next)
 		if (link->now.link == message.ifindex && event->nlmsg_type == RTM_NEWLINK &&
 		    host_link_mac(host, link, message.mac))
-			host->changed = true;
+			host->changed = host->inside_news = true;
 	for (size_t i = 0; i < pod->n_inside; i++)
 		known |= pod->inside[i].peer_ifindex == message.ifindex;
 	if (event->nlmsg_type == RTM_DELLINK ? known : warder_link_leaves(&message) && !known)
-		pod->inside_due = true;
+		pod->inside_due = host->inside_news = true;
 }
 
 static int take_link(void *data, const struct warder_link_message *link)
@@ -290,9 +290,11 @@ static void inside_ready(uv_poll_t *poll, int status, int events)
 {
 	struct warder_host *host = poll->data;
 
+	host->inside_news = false;
 	if (warder_netlink_drain(host->inside, inside_event, host))
-		host->inside_lost = true;
-	work(host);
+		host->inside_lost = host->inside_news = true;
+	if (host->inside_news)
+		work(host);
 }
 
 static void pod_event(void *data, const char *uid)

@@ -212,6 +212,7 @@ static void join_link(struct warder_host *host, struct host_link *link)
 		return;
 	link->pod_next = pod->links;
 	pod->links = link;
+	pod->n_links++;
 	if (link->owner[0] && (strcmp(link->owner, pod->uid) || link->owner_netns != pod->netns))
 		host_link_tell_gone(host, link);
 	memcpy(link->owner, pod->uid, sizeof(link->owner));
@@ -276,8 +277,10 @@ static bool has_host_side(const struct warder_host_pod *pod, size_t n_host, __u3
 static int view_pod(const struct warder_host *host, const struct host_pod *pod,
 		    struct warder_host_pod *ret)
 {
-	size_t n_host;
+	size_t room = pod->n_links + pod->n_inside, n_host;
 
+	if (room > WARDER_HOST_LINKS)
+		room = WARDER_HOST_LINKS;
 	*ret = (struct warder_host_pod){
 		.cgroup = pod->cgroup,
 		.host_network = pod->host_network,
@@ -286,14 +289,14 @@ static int view_pod(const struct warder_host *host, const struct host_pod *pod,
 	};
 	memcpy(ret->uid, pod->uid, sizeof(ret->uid));
 	ret->cgroup_path = strdup(pod->path + strlen(host->root) + 1);
-	ret->links = calloc(WARDER_HOST_LINKS, sizeof(*ret->links));
+	ret->links = calloc(room + 1, sizeof(*ret->links));
 	if (!ret->cgroup_path || !ret->links)
 		return -ENOMEM;
 	for (const struct host_link *link = pod->links; link; link = link->pod_next)
-		if (ret->n_links < WARDER_HOST_LINKS)
+		if (ret->n_links < room)
 			fill(link, &ret->links[ret->n_links++]);
 	n_host = ret->n_links;
-	for (size_t i = 0; i < pod->n_inside && ret->n_links < WARDER_HOST_LINKS; i++)
+	for (size_t i = 0; i < pod->n_inside && ret->n_links < room; i++)
 		if (!has_host_side(ret, n_host, pod->inside[i].peer_ifindex))
 			ret->links[ret->n_links++] = pod->inside[i];
 	qsort(ret->links, ret->n_links, sizeof(*ret->links), by_ifindex);
@@ -334,8 +337,10 @@ void host_join(struct warder_host *host)
 	struct host_link *link, *next;
 
 	index_pods(host);
-	for (pod = host->pods; pod; pod = pod->hh.next)
+	for (pod = host->pods; pod; pod = pod->hh.next) {
 		pod->links = NULL;
+		pod->n_links = 0;
+	}
 	HASH_ITER (hh, host->links, link, next)
 		join_link(host, link);
 	for (pod = host->pods; pod; pod = pod->hh.next) {

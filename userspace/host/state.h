@@ -46,6 +46,7 @@ struct host_pod {
 	/* When to look again, ms. */
 	uint64_t since, looked, next;
 	struct host_link *links; /* list by pod_next */
+	size_t n_links;
 	UT_hash_handle hh, by_nsid;
 };
 
@@ -88,6 +89,7 @@ struct warder_host {
 	struct host_link *links; /* by ifindex */
 	struct host_expected *expected;
 	bool lost;	  /* events of this namespace */
+	bool inside_news; /* an event of a pod's namespace that matters here */
 	bool inside_lost; /* events of the pods' namespaces */
 	uint64_t inside_next;
 	uint64_t cgroups_next; /* what is not watched is tried again */
