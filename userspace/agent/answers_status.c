@@ -39,6 +39,8 @@ static json_t *matrix_problems(const struct agent *agent)
 						      agent->matrix->problems[i].what));
 	if (agent->trouble[0])
 		json_array_append_new(list, json_pack("{s:s, s:s}", "object", "maps", "what", agent->trouble));
+	if (warder_host_problem(agent->host))
+		json_array_append_new(list, json_pack("{s:s, s:s}", "object", "pods", "what", warder_host_problem(agent->host)));
 	return list;
 }
 
@@ -152,6 +154,8 @@ static json_t *features(const struct agent *agent, bool source_fatal, bool cover
 		why = agent->trouble;
 	else if (source_fatal)
 		why = "a manifest is broken: its last good state is in force";
+	else if (warder_host_problem(agent->host))
+		why = warder_host_problem(agent->host);
 	else if (!covered)
 		why = "a pod has a link that cannot be judged: warderctl endpoint list";
 	else if (json_array_size(problems))

@@ -133,6 +133,7 @@ void agent_barrier_add(struct agent *agent, struct warder_api_client *client, un
 	uv_timer_start(&barrier->timer, timed_out, timeout_ms, 0);
 	warder_api_client_watch(client, client_gone, barrier);
 	barrier->in_source = true;
+	warder_host_sync(agent->host); /* what happened to pods before the call counts, like what the source held */
 	if (agent->source->ops->barrier(agent->source, handed_over, barrier))
 		handed_over(barrier);
 }

@@ -334,6 +334,22 @@ void agent_changed(struct agent *agent, unsigned long long seen_ns)
 	uv_idle_start(&agent->work, work);
 }
 
+/*
+ * A link that the maps do not name passes nothing, so the programs need not wait for them; but only where that is what
+ * the mode wants, and not for the links that are there at the start, whose words are written first.
+ */
+static void attach_early(struct agent *agent, __u32 ifindex)
+{
+	struct warder_netns netns = {0};
+	struct warder_error error = {0};
+
+	if (agent->config->audit || !agent->matrix || warder_datapath_is_attached(agent->datapath, ifindex))
+		return;
+	warder_host_link_netns(agent->host, ifindex, &netns.inode, &netns.pid);
+	if (warder_datapath_attach(agent->datapath, ifindex, &netns, &error))
+		log_error("link %u is not covered: %s", ifindex, error.text);
+}
+
 void agent_hold(struct agent *agent, const struct warder_host_link *link)
 {
 	struct agent_held *grown;
@@ -348,6 +364,7 @@ void agent_hold(struct agent *agent, const struct warder_host_link *link)
 		return;
 	agent->held = grown;
 	agent->held[agent->n_held++] = (struct agent_held){.ifindex = link->ifindex, .link = *link};
+	attach_early(agent, link->ifindex);
 	agent_changed(agent, uv_hrtime());
 }
 

@@ -357,9 +357,8 @@ static void handle(struct warder_cgroups *cgroups, const struct inotify_event *e
 	}
 }
 
-static void read_events(uv_poll_t *poll, int status, int events)
+void warder_cgroups_read(struct warder_cgroups *cgroups)
 {
-	struct warder_cgroups *cgroups = poll->data;
 	char buffer[64 << 10] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t got;
 
@@ -374,6 +373,11 @@ static void read_events(uv_poll_t *poll, int status, int events)
 	}
 	if (cgroups->told && cgroups->sink.batch)
 		cgroups->sink.batch(cgroups->sink.data);
+}
+
+static void events_ready(uv_poll_t *poll, int status, int events)
+{
+	warder_cgroups_read(poll->data);
 }
 
 static void closed(uv_handle_t *handle)
@@ -443,7 +447,7 @@ int warder_cgroups_open(uv_loop_t *loop, const char *root, const struct warder_c
 	}
 	cgroups->poll.data = cgroups;
 	dir_watch(cgroups, cgroups->root);
-	uv_poll_start(&cgroups->poll, UV_READABLE, read_events);
+	uv_poll_start(&cgroups->poll, UV_READABLE, events_ready);
 	*ret = TAKE(cgroups);
 	return 0;
 }

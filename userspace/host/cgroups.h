@@ -53,6 +53,7 @@ warder_cgroups_root(const struct warder_cgroups *cgroups); /* absolute, without 
 /* The directory of a pod; of two with one UID the younger.  False: there is none (any more). */
 bool warder_cgroups_pod(const struct warder_cgroups *cgroups, const char *uid,
 			struct warder_cgroup_pod *ret);
+void warder_cgroups_read(struct warder_cgroups *cgroups); /* the events that wait, now */
 /* Tries what is not watched once more; calls back for every pod that is there. */
 void warder_cgroups_again(struct warder_cgroups *cgroups);
 /* What is not watched, for a person; NULL = everything is. */

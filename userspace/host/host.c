@@ -277,6 +277,19 @@ static void tell(uv_timer_t *timer)
 		host->sink.changed(host->sink.data);
 }
 
+void warder_host_sync(struct warder_host *host)
+{
+	warder_cgroups_read(host->cgroups);
+	if (warder_netlink_drain(host->events, own_event, host))
+		host->lost = true;
+	if (warder_netlink_drain(host->inside, inside_event, host))
+		host->inside_lost = true;
+	work(host);
+	if (host->changed || !host->telling)
+		tell(&host->tell_timer);
+	uv_timer_stop(&host->tell_timer);
+}
+
 static void events_ready(uv_poll_t *poll, int status, int events)
 {
 	struct warder_host *host = poll->data;
@@ -414,6 +427,19 @@ const struct warder_host_pod *warder_host_pods(const struct warder_host *host, s
 const struct warder_addr *warder_host_addrs(const struct warder_host *host, size_t *ret_n)
 {
 	return warder_addresses_list(host->addresses, ret_n);
+}
+
+bool warder_host_link_netns(const struct warder_host *host, __u32 ifindex, __u64 *ret_inode,
+			    int *ret_pid)
+{
+	const struct host_link *link;
+
+	HASH_FIND(hh, host->links, &ifindex, sizeof(ifindex), link);
+	if (!link || !link->pod)
+		return false;
+	*ret_inode = link->pod->netns;
+	*ret_pid = link->pod->pid;
+	return true;
 }
 
 const char *warder_host_cgroup_root(const struct warder_host *host)

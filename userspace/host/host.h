@@ -88,6 +88,15 @@ struct warder_host_expected {
 };
 void warder_host_expect(struct warder_host *host, const struct warder_host_expected *pods,
 			size_t n);
+/*
+ * Reads every event that waits now and calls the sink before it returns: what happened on this
+ * machine before the call is told of.  Not to be called by the sink.
+ */
+void warder_host_sync(struct warder_host *host);
+/* Whose namespace is behind a link, also while link_new tells of it: its inode and a process, or
+ * false. */
+bool warder_host_link_netns(const struct warder_host *host, __u32 ifindex, __u64 *ret_inode,
+			    int *ret_pid);
 /* A descriptor of the pod's network namespace; -ESRCH where no process of the pod is in it any
  * more. */
 int warder_host_netns_open(const struct warder_host *host, const struct warder_host_pod *pod);
