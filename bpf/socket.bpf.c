@@ -6,18 +6,17 @@
  * first that holds:
  *
  *   1. connect() of a datagram socket passes: resolvers connect one only to ask for a source
- * address.
+ *      address.
  *   2. A caller that is no endpoint passes; so does one in audit (the packet hook counts it, once),
- * one whose namespace changes packets or has other links, and one that nothing isolates.
+ *      one whose namespace changes packets or has other links, and one that nothing isolates.
  *   3. An endpoint that is held passes: its link holds the packet, and a SYN that is sent again a
- * second later finds the policy, where EPERM would end the program.  Only one that no link covers
- * yet is refused here.
+ *      second later finds the policy, where EPERM would end the program.  Only one that no link
+ *      covers yet is refused here.
  *   4. Loopback, multicast, link-local and the endpoint's own addresses pass: they leave by no
- * link, or the packet hook has rules of its own for them.
- *   5. Service frontends are refused with their reason; the own node's addresses pass (own-node
- * rule).
+ *      link, or the packet hook has rules of its own for them.
+ *   5. Service frontends are refused with their reason; the own node's addresses pass.
  *   6. The egress row of the endpoint's group decides; a datagram of a flow that a peer opened
- * passes.
+ *      passes.
  *   7. Denied, and the kernel's tables say that it would leave by the link as it is: refused.
  *
  * A refusal is one packet of 0 bytes in the counters: nothing was built, so there is no length to

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Who calls connect() or sendmsg(), and whether what it sends would leave by the pod's link as it
- * is. The namespace of the socket names the endpoint; the cgroup of the process only where the
+ * is.  The namespace of the socket names the endpoint; the cgroup of the process only where the
  * agent says so (include/warder/slot.h).  Nothing here refuses: where the kernel's own tables leave
  * a doubt, the answer is that the packet may be changed on its way, and the packet hook judges what
  * comes out.
@@ -14,8 +14,7 @@
 #include "lib/compat.h"
 #include "lib/maps.h"
 
-#define PROCESS_LEVELS                                                                             \
-	12 /* of the cgroup tree that are looked at: a pod's directory is at 2 to 6 */
+#define PROCESS_LEVELS	  12 /* of the cgroup tree that are looked at; a pod's are at 2 to 6 */
 #define PROCESS_DEVICES	  8  /* of a pod's namespace that are looked at */
 #define PROCESS_ADDRESSES 16 /* of each device and family */
 

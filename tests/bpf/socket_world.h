@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The world of socket_test.c: a pod and a peer as network namespaces, a cgroup with the programs
- *attached, maps filled by hand, and calls of child processes in there.  Everything ends with the
- *process; the namespaces have no names.
+ * attached, maps filled by hand, and calls of child processes in there.  Everything ends with the
+ * process; the namespaces have no names.
  *
- *	cgroup of the test / pod / container          the programs are attached to the first
- *	    pod's namespace                peer's namespace
- *	    eth0 10.9.0.2, fd09::2  ====   eth0 10.9.0.1 and fd09::1  the pod's own node
- *	                                        10.9.0.3 and fd09::3  a peer: TCP 80, UDP 53 and
- *5353 allowed 10.9.0.4 and fd09::4  nobody's: all denied
+ *	cgroup of the test / pod / container      the programs are attached to the first
+ *
+ *	pod's namespace                 peer's namespace
+ *	eth0 10.9.0.2, fd09::2  =====   eth0 10.9.0.1, fd09::1  the pod's own node
+ *	                                     10.9.0.3, fd09::3  a peer: TCP 80, UDP 53 and 5353 allowed
+ *	                                     10.9.0.4, fd09::4  nobody's: all denied
  */
 #ifndef WARDER_TESTS_SOCKET_WORLD_H
 #define WARDER_TESTS_SOCKET_WORLD_H

@@ -3,10 +3,10 @@
  * The pods' programs in a test machine: an echo server, and clients that say in one word how far
  * they came.
  *
- * usage: probe serve PORT              TCP and UDP echo on every address of both families, until it
- * is killed probe tcp ADDRESS PORT        open (echo came back), eperm, refused, timeout, or the
- * errno's text probe udp ADDRESS PORT        answer, eperm, timeout, or the errno's text probe
- * stream ADDRESS PORT FILE  one connection, an echoed byte every 50 ms; FILE holds how many
+ * usage: probe serve PORT                 TCP and UDP echo on every address, until it is killed
+ *        probe tcp ADDRESS PORT           open (echo came back), eperm, refused, timeout, or a text
+ *        probe udp ADDRESS PORT           answer, eperm, timeout, or the errno's text
+ *        probe stream ADDRESS PORT FILE   one connection, an echoed byte every 50 ms, counted in FILE
  */
 #include <arpa/inet.h>
 #include <errno.h>
