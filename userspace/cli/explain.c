@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/explain_kernel.h"
 #include "policy/explain.h"
 #include "source/source.h"
 
@@ -92,13 +93,14 @@ static int answer_all(struct warder_explainer *explainer, FILE *in, FILE *out)
 	return failed;
 }
 
-int warder_explain_batch(const char *manifests, const char *trust_domain, FILE *in, FILE *out,
-			 struct warder_error *error)
+int warder_explain_batch(const char *manifests, const char *trust_domain, bool kernel, FILE *in,
+			 FILE *out, struct warder_error *error)
 {
 	struct warder_compile_options options = {.trust_domain = trust_domain ? trust_domain
 									      : TRUST_DOMAIN};
 	struct warder_store *store = warder_store_new();
 	struct warder_explainer *explainer;
+	struct cli_kernel *joint = NULL;
 	int code;
 
 	if (!store)
@@ -106,8 +108,12 @@ int warder_explain_batch(const char *manifests, const char *trust_domain, FILE *
 	code = read_manifests(manifests, store, error);
 	if (!code) {
 		explainer = warder_explainer_new(store, &options, NULL);
-		code = answer_all(explainer, in, out);
+		if (kernel)
+			code = cli_kernel_join(explainer, &joint, error);
+		if (!code)
+			code = answer_all(explainer, in, out);
 		warder_explainer_free(explainer);
+		cli_kernel_free(joint);
 	}
 	warder_store_free(store);
 	return code;
@@ -147,6 +153,7 @@ static void print_table(const json_t *answer)
 
 struct arguments {
 	const char *manifests, *batch, *from, *to, *port, *protocol, *trust_domain, *output;
+	bool kernel;
 };
 
 /* One probe as the line that a batch would have. */
@@ -182,7 +189,7 @@ static int explain_one(const struct arguments *a)
 	out = open_memstream(&text, &size);
 	if (!in || !out)
 		return 1;
-	code = warder_explain_batch(a->manifests, a->trust_domain, in, out, &error);
+	code = warder_explain_batch(a->manifests, a->trust_domain, a->kernel, in, out, &error);
 	fclose(in);
 	fclose(out);
 	answer = code < 0 ? NULL : json_loads(text, 0, NULL);
@@ -207,7 +214,7 @@ static int explain_batch(const struct arguments *a)
 		fprintf(stderr, "warderctl: cannot read %s: %s\n", a->batch, strerror(errno));
 		return 2;
 	}
-	code = warder_explain_batch(a->manifests, a->trust_domain, in, stdout, &error);
+	code = warder_explain_batch(a->manifests, a->trust_domain, a->kernel, in, stdout, &error);
 	if (in != stdin)
 		fclose(in);
 	if (fflush(stdout))
@@ -233,6 +240,7 @@ int warderctl_explain(int argc, char **argv)
 		{"protocol", required_argument, NULL, 'P'},
 		{"trust-domain", required_argument, NULL, 'd'},
 		{"output", required_argument, NULL, 'o'},
+		{"kernel", no_argument, NULL, 'k'},
 		{0},
 	};
 	struct arguments a = {0};
@@ -244,6 +252,10 @@ int warderctl_explain(int argc, char **argv)
 					&a.port,      &a.protocol, &a.trust_domain, &a.output};
 		const char *at = strchr("mbftpPdo", option);
 
+		if (option == 'k') {
+			a.kernel = true;
+			continue;
+		}
 		if (option == '?' || !at)
 			return 2;
 		*place[at - "mbftpPdo"] = optarg;
@@ -252,9 +264,10 @@ int warderctl_explain(int argc, char **argv)
 		return explain_batch(&a);
 	if (optind == argc && a.manifests && a.from && a.to && !a.batch)
 		return explain_one(&a);
-	fprintf(stderr, "usage: warderctl explain --manifests DIR --batch FILE|-\n"
-			"       warderctl explain --manifests DIR --from NS/POD|IP --to NS/POD|IP "
-			"--port N|NAME\n"
-			"                         [--protocol TCP|UDP|SCTP|ICMP] [-o json]\n");
+	fprintf(stderr,
+		"usage: warderctl explain --manifests DIR --batch FILE|- [--kernel]\n"
+		"       warderctl explain --manifests DIR --from NS/POD|IP --to NS/POD|IP "
+		"--port N|NAME\n"
+		"                         [--protocol TCP|UDP|SCTP|ICMP] [-o json] [--kernel]\n");
 	return 2;
 }

@@ -32,7 +32,6 @@ void warder_datapath_unref(struct warder_datapath *datapath)
 		return;
 	warder_links_free(datapath->links);
 	warder_sockets_free(datapath->sockets);
-	warder_flows_free(datapath->flows);
 	warder_planner_free(datapath->planner);
 	warder_mirror_free(datapath->mirror);
 	warder_programs_release(&datapath->programs);

@@ -96,7 +96,7 @@ int warder_datapath_counters(struct warder_datapath *datapath, struct warder_cou
 int warder_datapath_sweep(struct warder_datapath *datapath,
 			  void (*line)(void *data, const struct warder_event *event), void *data,
 			  struct warder_counter overflow[WARDER_OVERFLOWS]);
-/* Removes what has expired from `flows`, in slices; call it now and then. */
+/* Removes what has expired from `flows`, and gives its room back; call it each second or so. */
 int warder_datapath_expire_flows(struct warder_datapath *datapath);
 size_t warder_datapath_map_info(
 	struct warder_datapath *datapath, /* name, entries, bytes of each map, for CLI */

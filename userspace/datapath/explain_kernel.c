@@ -28,6 +28,7 @@ struct warder_explain_kernel {
 	struct warder_plan_endpoint *plan; /* of the matrix's endpoints */
 	struct invented *invented;
 	size_t n;
+	struct warder_matrix_peer *peers; /* the matrix's, and a ghost for each class */
 	struct warder_counter *seen; /* slots * WARDER_COUNTERS_PER_SLOT: of before each question */
 	__u32 seen_slots;
 };
@@ -38,8 +39,10 @@ static void forget_endpoints(struct warder_explain_kernel *kernel)
 		free(kernel->invented[i].addrs);
 	free(kernel->invented);
 	free(kernel->plan);
+	free(kernel->peers);
 	kernel->invented = NULL;
 	kernel->plan = NULL;
+	kernel->peers = NULL;
 	kernel->n = 0;
 }
 
@@ -70,8 +73,11 @@ int warder_explain_kernel_open(struct warder_explain_kernel **ret, struct warder
 	return 0;
 }
 
-/* 240.0.0.0/4 and 100::/64 belong to nobody. */
-static struct warder_addr invent_address(size_t index, bool v4)
+/* 240.0.0.0/4 and 100::/64 belong to nobody: the lower half is for endpoints, the upper for ghosts.
+ */
+#define GHOSTS 0x08000000
+
+static struct warder_addr invent_address(__u32 index, bool v4)
 {
 	struct warder_addr addr = {};
 
@@ -134,9 +140,36 @@ static int make_room_for_counters(struct warder_explain_kernel *kernel)
 	return kernel->seen ? warder_datapath_counters(kernel->datapath, kernel->seen, n) : -ENOMEM;
 }
 
+static int compare_peers(const void *a, const void *b)
+{
+	return warder_addr_compare(&((const struct warder_matrix_peer *)a)->addr,
+				   &((const struct warder_matrix_peer *)b)->addr);
+}
+
+/* A ghost is an address that nobody holds, of a class that a pod without an address is in. */
+static int add_ghosts(struct warder_explain_kernel *kernel, struct warder_matrix *matrix)
+{
+	kernel->peers = calloc(matrix->n_peers + matrix->n_classes + 1, sizeof(*kernel->peers));
+	if (!kernel->peers)
+		return -ENOMEM;
+	memcpy(kernel->peers, matrix->peers, matrix->n_peers * sizeof(*kernel->peers));
+	for (__u32 class = 0; class < matrix->n_classes; class ++)
+		kernel->peers[matrix->n_peers + class] = (struct warder_matrix_peer){
+			.addr = invent_address(GHOSTS + class, true),
+			.identity = WARDER_IDENTITY_UNKNOWN,
+			.class = class,
+			.cidr_class = class,
+		};
+	matrix->peers = kernel->peers;
+	matrix->n_peers += matrix->n_classes;
+	qsort(matrix->peers, matrix->n_peers, sizeof(*matrix->peers), compare_peers);
+	return 0;
+}
+
 int warder_explain_kernel_use(struct warder_explain_kernel *kernel,
 			      const struct warder_matrix *matrix, struct warder_error *error)
 {
+	struct warder_matrix with_ghosts = *matrix;
 	int rc = 0;
 
 	forget_endpoints(kernel);
@@ -147,29 +180,30 @@ int warder_explain_kernel_use(struct warder_explain_kernel *kernel,
 		return -ENOMEM;
 	for (; !rc && kernel->n < matrix->n_endpoints; kernel->n++)
 		rc = invent_endpoint(kernel, kernel->n);
+	rc = rc ?: add_ghosts(kernel, &with_ghosts);
 	rc = rc
-		     ?: warder_datapath_apply(kernel->datapath, matrix, kernel->plan, kernel->n,
-					      NULL, error);
+		     ?: warder_datapath_apply(kernel->datapath, &with_ghosts, kernel->plan,
+					      kernel->n, NULL, error);
 	return rc ?: make_room_for_counters(kernel);
 }
 
-/* The one counter of the slot that moved in this direction, audited or not. */
+/* The one counter of the slot that moved in this direction; an audited one moves beside it. */
 static int read_reason(struct warder_explain_kernel *kernel, __u16 slot,
 		       enum warder_direction direction, struct warder_explain_kernel_answer *answer)
 {
 	struct warder_counter now[WARDER_COUNTERS_PER_SLOT];
 	struct warder_counter *seen = kernel->seen + (size_t)slot * WARDER_COUNTERS_PER_SLOT;
-	int rc = warder_slot_counters(kernel->datapath, slot, now);
-	int found = -ENOENT;
+	int rc = warder_slot_counters(kernel->datapath, slot, now), found = -ENOENT;
 
 	if (rc)
 		return rc;
+	answer->would = answer->allowed;
 	for (__u32 reason = 0; reason < WARDER_REASON_MAX; reason++) {
 		__u32 plain = warder_counter_index(0, direction, 0, reason);
 		__u32 audited = warder_counter_index(0, direction, 1, reason);
 
 		if (now[audited].packets != seen[audited].packets)
-			answer->audited = true;
+			answer->would = false;
 		if (now[plain].packets == seen[plain].packets)
 			continue;
 		answer->reason = reason;
@@ -179,42 +213,58 @@ static int read_reason(struct warder_explain_kernel *kernel, __u16 slot,
 	return found;
 }
 
-int warder_explain_kernel_ask(struct warder_explain_kernel *kernel, size_t endpoint,
-			      enum warder_direction direction, const struct warder_addr *peer,
-			      __u8 protocol, __u16 port, struct warder_explain_kernel_answer *ret,
-			      struct warder_error *error)
+/* The packet, and whence it comes. */
+static size_t build(const struct warder_explain_kernel *kernel,
+		    const struct warder_explain_kernel_question *question,
+		    __u8 bytes[WARDER_FRAME_MAX], __u32 *ret_ingress)
 {
+	struct warder_addr ghost = invent_address(GHOSTS + question->class, true);
+	const struct warder_addr *peer = question->peer ?: &ghost;
 	const struct warder_addr *own =
-		&kernel->invented[endpoint].by_family[!warder_addr_is4(peer)];
-	__u16 slot = warder_planner_slot(kernel->datapath->planner, kernel->plan[endpoint].uid);
-	bool from_pod = direction == WARDER_EGRESS;
-	struct warder_explain_kernel_answer answer = {};
+		&kernel->invented[question->endpoint].by_family[!warder_addr_is4(peer)];
+	bool from_pod = question->direction == WARDER_EGRESS;
 	struct warder_frame frame = {
 		.src = from_pod ? *own : *peer,
 		.dst = from_pod ? *peer : *own,
-		.protocol = protocol,
-		.sport = port == SPORT ? SPORT + 1 : SPORT,
-		.dport = port,
+		.protocol = question->protocol,
+		.sport = question->port == SPORT ? SPORT + 1 : SPORT,
+		.dport = question->port,
 		.src_mac = {2, 0, 0, 0, 0, 1},
 		.dst_mac = {2, 0, 0, 0, 0, 2},
 	};
 	struct warder_matrix_who who;
+
+	warder_matrix_find(kernel->matrix, peer, &who);
+	/* What the node itself sends comes from no interface. */
+	*ret_ingress = who.flags & WARDER_PEER_HOST && !question->forwarded ? 0 : UPLINK;
+	return warder_frame_build(&frame, bytes);
+}
+
+int warder_explain_kernel_ask(struct warder_explain_kernel *kernel,
+			      const struct warder_explain_kernel_question *question,
+			      struct warder_explain_kernel_answer *ret, struct warder_error *error)
+{
+	struct warder_explain_kernel_answer answer = {};
 	__u8 bytes[WARDER_FRAME_MAX];
-	__u32 ingress = UPLINK;
+	__u32 ingress;
+	size_t size;
+	__u16 slot;
 	int rc;
 
-	if (endpoint >= kernel->n || !slot)
-		return warder_error_set(error, -ENOENT, "endpoint %zu has no slot", endpoint);
-	/* What the node itself sends comes from no interface. */
-	warder_matrix_find(kernel->matrix, peer, &who);
-	if (!from_pod && who.flags & WARDER_PEER_HOST)
-		ingress = 0;
-	rc = warder_datapath_run(kernel->datapath, from_pod, slot, ingress, bytes,
-				 warder_frame_build(&frame, bytes));
+	slot = question->endpoint < kernel->n
+		       ? warder_planner_slot(kernel->datapath->planner,
+					     kernel->plan[question->endpoint].uid)
+		       : 0;
+	if (!slot)
+		return warder_error_set(error, -ENOENT, "endpoint %zu has no slot",
+					question->endpoint);
+	size = build(kernel, question, bytes, &ingress);
+	rc = warder_datapath_run(kernel->datapath, question->direction == WARDER_EGRESS, slot,
+				 ingress, bytes, size);
 	if (rc < 0)
 		return warder_error_set(error, rc, "cannot run the program: %s", strerror(-rc));
 	answer.allowed = rc == 0;
-	rc = read_reason(kernel, slot, direction, &answer);
+	rc = read_reason(kernel, slot, question->direction, &answer);
 	if (rc)
 		return warder_error_set(error, rc, "the program counted nothing");
 	*ret = answer;

@@ -20,20 +20,29 @@ void warder_explain_kernel_close(struct warder_explain_kernel *kernel);
 int warder_explain_kernel_use(struct warder_explain_kernel *kernel,
 			      const struct warder_matrix *matrix, struct warder_error *error);
 
+struct warder_explain_kernel_question {
+	size_t endpoint; /* index into matrix->endpoints */
+	enum warder_direction direction;
+	const struct warder_addr *peer; /* NULL: one that has no address, and `class` instead */
+	__u32 class;
+	bool forwarded; /* ingress: it came through an interface although the address is the node's
+			 */
+	__u8 protocol;
+	__u16 port; /* the destination's */
+};
+
 struct warder_explain_kernel_answer {
 	bool allowed; /* by the enforced policies */
-	bool audited; /* it would be refused if the audited ones were real */
+	bool would;   /* and if the audited ones were real */
 	__u8 reason;  /* enum warder_reason */
 };
 
 /*
- * The first packet between endpoint `endpoint` (index into matrix->endpoints) and `peer`, judged in
- * one direction; `port` is the destination's.  An endpoint without an address of the peer's family
- * is given one that nobody has.
+ * The first packet of a connection, judged in one direction.  An endpoint without an address of the
+ * peer's family is given one that nobody has.
  */
-int warder_explain_kernel_ask(struct warder_explain_kernel *kernel, size_t endpoint,
-			      enum warder_direction direction, const struct warder_addr *peer,
-			      __u8 protocol, __u16 port, struct warder_explain_kernel_answer *ret,
-			      struct warder_error *error);
+int warder_explain_kernel_ask(struct warder_explain_kernel *kernel,
+			      const struct warder_explain_kernel_question *question,
+			      struct warder_explain_kernel_answer *ret, struct warder_error *error);
 
 #endif

@@ -31,6 +31,7 @@ static const char *const program_names[WARDER_PROGRAMS] = {
 	[WARDER_PROGRAM_SKB_INGRESS] = "warder_skb_ingress",
 	[WARDER_PROGRAM_SKB_EGRESS] = "warder_skb_egress",
 	[WARDER_PROGRAM_ADOPT_TCP] = "warder_adopt_tcp",
+	[WARDER_PROGRAM_EXPIRE] = "warder_expire",
 };
 
 int warder_maps_find(const struct warder_maps *maps, const char *name)

@@ -20,6 +20,7 @@ enum warder_program {
 	WARDER_PROGRAM_SKB_INGRESS,
 	WARDER_PROGRAM_SKB_EGRESS,
 	WARDER_PROGRAM_ADOPT_TCP,
+	WARDER_PROGRAM_EXPIRE,
 	WARDER_PROGRAMS
 };
 
@@ -60,7 +61,7 @@ struct warder_programs {
 
 #define WARDER_PROGRAMS_INIT                                                                       \
 	{                                                                                          \
-		.fd = {-1, -1, -1, -1, -1, -1, -1, -1, -1}, .adopt_link = -1                       \
+		.fd = {[0 ... WARDER_PROGRAMS - 1] = -1}, .adopt_link = -1                         \
 	}
 
 void warder_programs_release(struct warder_programs *programs);

@@ -14,7 +14,6 @@
 struct warder_links; /* links.c: which links have our programs, and the jobs that put them there */
 struct warder_sockets; /* cgroup.c */
 struct warder_rings;   /* rings.c */
-struct warder_flows;   /* flows.c: where the sweep of flows stands */
 
 struct warder_datapath {
 	uv_loop_t *loop; /* NULL: no attachments, no events (explain --kernel, tests) */
@@ -30,7 +29,6 @@ struct warder_datapath {
 	struct warder_links *links;
 	struct warder_sockets *sockets;
 	struct warder_rings *rings;
-	struct warder_flows *flows;
 	unsigned refs; /* one is the owner's, the others are of work and handles that still run */
 	bool closed;
 	struct {
@@ -86,8 +84,5 @@ int warder_boot_write(const struct warder_maps *maps, const struct warder_consta
 int warder_slot_counters(const struct warder_datapath *datapath, __u16 slot,
 			 struct warder_counter ret[WARDER_COUNTERS_PER_SLOT]); /* sums over CPUs */
 __u64 warder_map_bytes(int fd); /* memory that the kernel charged for a map; 0 unknown */
-
-/* flows.c */
-void warder_flows_free(struct warder_flows *flows);
 
 #endif

@@ -25,6 +25,7 @@ struct warder_explainer {
 	const struct warder_store *store;
 	struct warder_compile_options base;
 	const struct warder_matrix *only;
+	struct warder_explain_judge judge; /* ask NULL: the matrix itself */
 	struct node *nodes;
 	size_t n_nodes;
 };
@@ -40,6 +41,12 @@ struct warder_explainer *warder_explainer_new(const struct warder_store *store,
 	explainer->base.addressless = true;
 	explainer->only = matrix;
 	return explainer;
+}
+
+void warder_explainer_ask(struct warder_explainer *explainer,
+			  const struct warder_explain_judge *judge)
+{
+	explainer->judge = *judge;
 }
 
 void warder_explainer_free(struct warder_explainer *explainer)
@@ -300,27 +307,56 @@ static void blame(const struct end *judge, __u32 class, enum warder_direction di
 	}
 }
 
-static enum warder_reason judge(const struct end *judge, const struct end *other,
-				enum warder_direction direction, __u8 protocol, __u16 port,
-				struct warder_explanation *ret)
+/* From the matrix, or from whoever is asked in its place. */
+static int verdict_of(struct warder_explainer *explainer, const struct end *judge,
+		      const struct warder_explain_side *side, unsigned *ret_verdict,
+		      enum warder_reason *ret_reason, struct warder_error *error)
 {
-	enum warder_reason refusal;
-	unsigned verdict;
-	__u32 class;
+	const struct warder_matrix *matrix = judge->matrix;
 
-	ret->side[direction] = ret->would[direction] = WARDER_SIDE_ALLOW;
-	if (!find_class(judge, other, direction, protocol, port, &class, &refusal))
-		return WARDER_REASON_ALLOWED_HOST;
-	verdict = warder_matrix_verdict(judge->matrix, direction, judge->endpoint->group, class,
-					warder_matrix_port_class(judge->matrix, protocol, port));
-	if (!(verdict & 1))
-		ret->side[direction] = WARDER_SIDE_DENY;
-	if (!(verdict & 2))
-		ret->would[direction] = WARDER_SIDE_DENY;
-	blame(judge, class, direction, protocol, port, false, ret);
+	if (explainer->judge.ask)
+		return explainer->judge.ask(explainer->judge.data, side, ret_verdict, ret_reason,
+					    error);
+	*ret_verdict =
+		warder_matrix_verdict(matrix, side->direction, judge->endpoint->group, side->class,
+				      warder_matrix_port_class(matrix, side->protocol, side->port));
+	if (*ret_verdict & 1)
+		*ret_reason = WARDER_REASON_ALLOWED;
+	return 0;
+}
+
+static int judge(struct warder_explainer *explainer, const struct end *judge,
+		 const struct end *other, enum warder_direction direction, __u8 protocol,
+		 struct warder_explanation *ret, enum warder_reason *reason,
+		 struct warder_error *error)
+{
+	struct warder_explain_side side = {
+		.matrix = judge->matrix,
+		.endpoint = judge->endpoint - judge->matrix->endpoints,
+		.direction = direction,
+		.peer = other->has_addr ? &other->addr : NULL,
+		.protocol = protocol,
+		.port = ret->port,
+	};
+	bool by_policy =
+		find_class(judge, other, direction, protocol, ret->port, &side.class, reason);
+	unsigned verdict = 3;
+	int code = 0;
+
+	if (!by_policy)
+		*reason = WARDER_REASON_ALLOWED_HOST;
+	if (by_policy || (other->has_addr && explainer->judge.ask))
+		code = verdict_of(explainer, judge, &side, &verdict, reason, error);
+	if (code)
+		return code;
+	ret->side[direction] = verdict & 1 ? WARDER_SIDE_ALLOW : WARDER_SIDE_DENY;
+	ret->would[direction] = verdict & 2 ? WARDER_SIDE_ALLOW : WARDER_SIDE_DENY;
+	if (!by_policy)
+		return 0;
+	blame(judge, side.class, direction, protocol, ret->port, false, ret);
 	if ((verdict & 1) != verdict >> 1)
-		blame(judge, class, direction, protocol, port, true, ret);
-	return verdict & 1 ? WARDER_REASON_ALLOWED : refusal;
+		blame(judge, side.class, direction, protocol, ret->port, true, ret);
+	return 0;
 }
 
 int warder_explain(struct warder_explainer *explainer, const struct warder_probe *probe,
@@ -354,11 +390,15 @@ int warder_explain(struct warder_explainer *explainer, const struct warder_probe
 		out = in = WARDER_REASON_ALLOWED_SELF;
 	} else {
 		if (from.endpoint)
-			out = judge(&from, &to, WARDER_EGRESS, probe->protocol, answer.port,
-				    &answer);
-		if (to.endpoint)
-			in = judge(&to, &from, WARDER_INGRESS, probe->protocol, answer.port,
-				   &answer);
+			code = judge(explainer, &from, &to, WARDER_EGRESS, probe->protocol, &answer,
+				     &out, error);
+		if (to.endpoint && !code)
+			code = judge(explainer, &to, &from, WARDER_INGRESS, probe->protocol,
+				     &answer, &in, error);
+		if (code) {
+			warder_explanation_clear(&answer);
+			return code;
+		}
 	}
 	answer.reason = out >= WARDER_REASON_DROP  ? out
 			: in >= WARDER_REASON_DROP ? in

@@ -21,6 +21,29 @@ struct warder_explainer *warder_explainer_new(const struct warder_store *store,
 					      const struct warder_matrix *matrix);
 void warder_explainer_free(struct warder_explainer *explainer); /* NULL is fine */
 
+/* One side of a connection, for another judge than the matrix's cells. */
+struct warder_explain_side {
+	const struct warder_matrix *matrix;
+	size_t endpoint; /* index into matrix->endpoints */
+	enum warder_direction direction;
+	const struct warder_addr *peer; /* NULL: a pod that has no address yet, of `class` */
+	__u32 class;
+	__u8 protocol;
+	__u16 port;
+};
+
+/*
+ * warderctl explain --kernel: every verdict and reason is asked of `ask`; which policies decided is
+ * still read from the matrix.  Bits of *ret_verdict as of warder_matrix_verdict.
+ */
+struct warder_explain_judge {
+	void *data;
+	int (*ask)(void *data, const struct warder_explain_side *side, unsigned *ret_verdict,
+		   enum warder_reason *ret_reason, struct warder_error *error);
+};
+void warder_explainer_ask(struct warder_explainer *explainer,
+			  const struct warder_explain_judge *judge);
+
 struct warder_probe {
 	const char *from, *to; /* "namespace/pod" or an address */
 	const char
