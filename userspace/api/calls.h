@@ -20,7 +20,7 @@
  *              "problems":[{"where":"pods.yaml:12:5","what":"...","fatal":true}]},
  *    "datapath":{"bpffs":"/sys/fs/bpf/warder","cgroup_root":"/sys/fs/cgroup","hook":"tcx",
  *                "kernel":"6.18.0","layout":1},
- *    "revision":{"seen":7,"in_force":7,"last_ms":3,"max_ms":20},   (ms: from seen to in the maps)
+ *    "revision":{"seen":7,"in_force":7,"last_ms":3,"max_ms":20},   (from seen to in the maps)
  *    "endpoints":{"total":6,"attached":6,"held":0,"waiting":0,"uncovered":0,"host_network":0},
  *    "policies":{"total":5,"in_force":5,"audit":1,"broken":0},
  *    "identities":4,
@@ -44,12 +44,11 @@
  *             "isolated":{"ingress":true,"egress":false},"policies":2,
  *             "links":[{"name":"veth1","ifindex":5,"kind":"veth","attached":true}],
  *             "deny":COUNTS,"would_deny":COUNTS}
- *   STATE: "attached", "held" (its link is, its identity is not known), "waiting" (no link or
- * cgroup yet), "uncovered" (a link that cannot be judged), "host-network".
+ *   STATE: "attached", "held" (its link is, its identity is not known), "waiting" (no link or cgroup
+ *   yet), "uncovered" (a link that cannot be judged), "host-network".
  *
  * endpoint.get  {"endpoint":"namespace/pod" or an address}
- *   ENDPOINT with also
- * {"cgroup":{"id":1,"path":"..."},"netns":4026531840,"group":2,"flags":["opaque"],
+ *   ENDPOINT with also {"cgroup":{"id":1,"path":"..."},"netns":4026531840,"group":2,"flags":["opaque"],
  *    "selected_by":[{"kind","namespace","name","mode":MODE,"directions":["ingress"]}],
  *    "counters":[{"direction","verdict","reason","packets","bytes"}]}     (those that are not 0)
  *
@@ -71,10 +70,11 @@
  *                 "ports":["TCP 80","UDP 53-60","all"],"port_classes":[4]}]}
  *
  * explain       {"from":"x/a","to":"y/b","port":80 or "http","protocol":"TCP"}
- *   the same keys, and
- * {"egress":"allow","ingress":"deny","verdict":"deny","reason":"policy-denied",
- *    "policies":[{"kind","namespace","name","direction","rule":0,"mode":MODE}]}
- *   egress and ingress are null where this node does not judge that side.
+ *   the same keys, and {"egress":"allow","ingress":"deny","verdict":"deny","reason":"policy-denied",
+ *    "policies":[{"kind","namespace","name","tier","direction","rule":0,"mode":MODE}]}
+ *   egress and ingress are null where this node does not judge that side; rule is null for a policy
+ *   that isolates and has no rule that matches; "would" is there where audited policies would decide
+ *   otherwise.
  *
  * monitor       {"namespace","service_account","pod","port":80,"verdict","reason"}, each optional
  *   a stream of ALERT (telemetry/record.c), and {"lost":5} where the reader was too slow:
@@ -91,9 +91,8 @@
  * drops         {"limit":10}
  *   {"since":TIME,"reasons":[{"reason","direction","verdict","packets","bytes"}],   (largest first)
  *    "pairs":[PAIR]}
- *   PAIR
- * {"source":SIDE,"destination":SIDE,"protocol","direction","verdict","reason","packets","bytes",
- *         "first":TIME,"last":TIME,"other":false}
+ *   PAIR {"source":SIDE,"destination":SIDE,"protocol","direction","verdict","reason","hook",
+ *         "packets","bytes","policies":[as in ALERT],"first":TIME,"last":TIME,"other":false}
  *   reasons are the exact counters; pairs are what the alerts gathered since the agent started
  *   (warder_telemetry_pairs gives them ready made).
  *

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/command.h"
 #include "cli/explain_kernel.h"
 #include "policy/explain.h"
 #include "source/source.h"
@@ -119,38 +120,6 @@ int warder_explain_batch(const char *manifests, const char *trust_domain, bool k
 	return code;
 }
 
-static void print_table(const json_t *answer)
-{
-	json_t *policies = json_object_get(answer, "policies"), *policy;
-	const char *would = json_string_value(json_object_get(answer, "would"));
-	size_t i;
-
-	printf("%-8s %s\n", "verdict", json_string_value(json_object_get(answer, "verdict")));
-	printf("%-8s %s\n", "egress", json_string_value(json_object_get(answer, "egress")));
-	printf("%-8s %s\n", "ingress", json_string_value(json_object_get(answer, "ingress")));
-	printf("%-8s %s\n", "reason", json_string_value(json_object_get(answer, "reason")));
-	if (would)
-		printf("%-8s %s, if audited policies were enforced\n", "would", would);
-	if (!json_array_size(policies))
-		printf("no policy decides it\n");
-	json_array_foreach(policies, i, policy)
-	{
-		const json_t *rule = json_object_get(policy, "rule");
-		const char *ns = json_string_value(json_object_get(policy, "namespace"));
-		char text[32] = "isolates, no rule of it matches";
-
-		if (json_is_integer(rule))
-			snprintf(text, sizeof(text), "rule %lld",
-				 (long long)json_integer_value(rule));
-		printf("  %-8s %-10s %-8s %s %s%s%s (%s)\n",
-		       json_string_value(json_object_get(policy, "direction")),
-		       json_string_value(json_object_get(policy, "tier")),
-		       json_string_value(json_object_get(policy, "mode")),
-		       json_string_value(json_object_get(policy, "kind")), ns, *ns ? "/" : "",
-		       json_string_value(json_object_get(policy, "name")), text);
-	}
-}
-
 struct arguments {
 	const char *manifests, *batch, *from, *to, *port, *protocol, *trust_domain, *output;
 	bool kernel;
@@ -199,7 +168,7 @@ static int explain_one(const struct arguments *a)
 	else if (a->output && !strcmp(a->output, "json"))
 		fputs(text, stdout);
 	else
-		print_table(answer);
+		warderctl_show_explanation(NULL, answer);
 	json_decref(answer);
 	return code ? 1 : 0;
 }

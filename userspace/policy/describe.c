@@ -17,14 +17,21 @@ bool warder_policy_judges(const struct warder_policy *policy, enum warder_direct
 	return false;
 }
 
+/* The group holds the list of its endpoints: all of one group have the same. */
+static const struct warder_matrix_group *group_of(const struct warder_matrix *matrix,
+						  size_t endpoint)
+{
+	return &matrix->groups[matrix->endpoints[endpoint].group];
+}
+
 size_t warder_matrix_selected_by(const struct warder_matrix *matrix, size_t endpoint,
 				 const struct warder_object **ret, size_t room)
 {
-	const struct number_list *selected = &matrix->compiler->selected[endpoint];
+	const struct warder_matrix_group *group = group_of(matrix, endpoint);
 
-	for (size_t i = 0; i < selected->n && i < room; i++)
-		ret[i] = matrix->compiler->policies[selected->v[i]].object;
-	return selected->n;
+	for (size_t i = 0; i < group->n_policies && i < room; i++)
+		ret[i] = matrix->compiler->policies[group->policies[i]].object;
+	return group->n_policies;
 }
 
 static const struct compiled_policy *find(const struct warder_matrix *matrix,
@@ -44,10 +51,10 @@ bool warder_matrix_selects(const struct warder_matrix *matrix, const struct ward
 			   size_t endpoint)
 {
 	const struct compiled_policy *compiled = find(matrix, policy);
-	const struct number_list *selected = &matrix->compiler->selected[endpoint];
+	const struct warder_matrix_group *group = group_of(matrix, endpoint);
 
-	for (size_t i = 0; compiled && i < selected->n; i++)
-		if (&matrix->compiler->policies[selected->v[i]] == compiled)
+	for (size_t i = 0; compiled && i < group->n_policies; i++)
+		if (&matrix->compiler->policies[group->policies[i]] == compiled)
 			return true;
 	return false;
 }

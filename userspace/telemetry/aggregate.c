@@ -74,6 +74,8 @@ static void key_make(struct key_bytes *key, const struct warder_alert *alert)
 	if (alert->other)
 		return;
 	key_put(key, &alert->direction, 1);
+	key_put(key, &alert->hook,
+		1); /* a raw socket's packet is other news than a refused connect */
 	key_put(key, &alert->protocol, 1);
 	key_put(key, &alert->ethertype, 2);
 	key_put(key, &alert->destination.port, 2);

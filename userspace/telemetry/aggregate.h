@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many refused packets, few alerts, no packet uncounted.  Packets of one (rule, source identity and
- * pod, destination identity, pod and address, port, protocol, direction, reason) are a line: its
- * first packets are told at once, further ones once a window, a silent window closes it.  At every
- * moment the packets of all alerts told and of all that is pending are the packets added.
+ * pod, destination identity, pod and address, port, protocol, direction, reason, hook) are a line:
+ * its first packets are told at once, further ones once a window, a silent window closes it.  At
+ * every moment the packets of all alerts told and of all that is pending are the packets added.
  */
 #ifndef WARDER_TELEMETRY_AGGREGATE_H
 #define WARDER_TELEMETRY_AGGREGATE_H

@@ -66,7 +66,7 @@ static void put_side(json_t *fields, const char *which, const struct warder_aler
 		snprintf(name, sizeof(name), "warder.%s.ip", which);
 		set_text(fields, name, warder_addr_format(&side->addr, address));
 	}
-	if (has_ports(alert)) {
+	if (has_ports(alert) && side->port) { /* none yet where a connect is refused */
 		snprintf(name, sizeof(name), "warder.%s.port", which);
 		set_number(fields, name, side->port);
 	}
@@ -91,7 +91,8 @@ static void put_fd(json_t *fields, const struct warder_alert *alert)
 		set_text(fields, "fd.name", name);
 		return;
 	}
-	set_number(fields, "fd.cport", client->port);
+	if (client->port)
+		set_number(fields, "fd.cport", client->port);
 	set_number(fields, "fd.sport", server->port);
 	if (warder_addr_is4(&client->addr))
 		snprintf(name, sizeof(name), "%s:%u->%s:%u", from, client->port, to, server->port);
@@ -156,7 +157,7 @@ static void put_packet(json_t *fields, const struct warder_alert *alert)
 	set_text(fields, "warder.hook", warder_alert_hook(alert));
 	set_text(fields, "warder.where", warder_alert_where(alert, where, sizeof(where)));
 	set_text(fields, "warder.interface", alert->interface);
-	if (alert->protocol == IPPROTO_TCP)
+	if (alert->protocol == IPPROTO_TCP && alert->sample.tcp_flags)
 		set_number(fields, "warder.tcp_flags", alert->sample.tcp_flags);
 	if (alert->protocol == IPPROTO_ICMP || alert->protocol == IPPROTO_ICMPV6) {
 		set_number(fields, "warder.icmp.type", alert->destination.port >> 8);

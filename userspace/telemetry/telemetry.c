@@ -302,7 +302,7 @@ static int by_packets(const void *a, const void *b)
 json_t *warder_telemetry_pairs(const struct warder_telemetry *telemetry, size_t limit)
 {
 	static const char *const only_alerts[] = {
-		"time",	 "id",	    "alert_id", "phase",	 "rule",	"priority",  "hook",
+		"time",	 "id",	    "alert_id", "phase",	 "rule",	"priority",
 		"where", "message", "process",	"total_packets", "total_bytes", "interface",
 	};
 	json_t *array = json_array();
