@@ -26,34 +26,58 @@ struct row {
 	struct number_list unknown; /* classes that may be any pod */
 };
 
-/* Every set of ports that can come up must be known before the classes are made. */
-static void resolve_all(struct compiler *c)
+/* Holders that some class has, each once. */
+static struct number_list distinct_holders(const struct compiler *c)
 {
-	struct warder_matrix *matrix = c->matrix;
+	bool *seen = NEW_ARRAY(bool, c->ports.holders.n);
+	struct number_list holders = {0};
+
+	for (uint32_t class = 0; class < c->matrix->n_classes; class++) {
+		uint32_t holder = c->classes[class].holder;
+
+		if (!seen[holder])
+			PUSH(holders.v, holders.n) = holder;
+		seen[holder] = true;
+	}
+	free(seen);
+	return holders;
+}
+
+/* What an egress rule's ports can mean: for each spec once. */
+static void resolve_egress(struct compiler *c)
+{
+	struct number_list holders = distinct_holders(c);
+	bool *done = NEW_ARRAY(bool, c->ports.n_specs);
 
 	for (size_t i = 0; i < c->n_policies; i++) {
 		for (size_t j = 0; j < c->policies[i].n_rules; j++) {
 			const struct compiled_rule *rule = &c->policies[i].rules[j];
 
-			ports_resolve(&c->ports, rule->ports, PORT_HOLDER_NONE, false);
-			ports_resolve(&c->ports, rule->ports, PORT_HOLDER_NONE, true);
-			if (!c->ports.named[rule->ports] || rule->rule->direction == WARDER_INGRESS)
+			if (rule->rule->direction != WARDER_EGRESS || done[rule->ports])
 				continue;
-			for (uint32_t class = 0; class < matrix->n_classes; class ++)
-				ports_resolve(&c->ports, rule->ports, c->classes[class].holder,
-					      false);
+			done[rule->ports] = true;
+			ports_resolve(&c->ports, rule->ports, PORT_HOLDER_NONE, true);
+			for (size_t h = 0; h < holders.n; h++)
+				ports_resolve(&c->ports, rule->ports, holders.v[h], false);
 		}
 	}
-	for (uint32_t g = 0; g < matrix->n_groups; g++) {
-		const struct warder_matrix_group *group = &matrix->groups[g];
+	free(holders.v);
+	free(done);
+}
+
+/* Every set of ports that can come up must be known before the classes are made. */
+static void resolve_all(struct compiler *c)
+{
+	resolve_egress(c);
+	for (uint32_t g = 0; g < c->matrix->n_groups; g++) {
+		const struct warder_matrix_group *group = &c->matrix->groups[g];
 
 		for (size_t i = 0; i < group->n_policies; i++) {
 			const struct compiled_policy *policy = &c->policies[group->policies[i]];
 
 			for (size_t j = 0; j < policy->n_rules; j++)
 				if (policy->rules[j].rule->direction == WARDER_INGRESS)
-					ports_resolve(&c->ports, policy->rules[j].ports,
-						      group->holder, false);
+					ports_resolve(&c->ports, policy->rules[j].ports, group->holder, false);
 		}
 	}
 }
@@ -79,19 +103,19 @@ static void apply_to(struct compiler *c, struct row *row, enum bitmap_op op,
 		     bool strict)
 {
 	bool varies = c->ports.named[rule->ports] && rule->rule->direction == WARDER_EGRESS;
-	uint32_t p = 0, x = INTERN_NONE, next = INTERN_NONE, answer = 0;
+	uint32_t p = 0, x = INTERN_NONE, next = INTERN_NONE, holder = INTERN_NONE, answer = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t class = classes ? classes[i] : i;
+		uint32_t class = classes ? classes[i] : i, of = varies ? c->classes[class].holder : 0;
 
 		if (class == c->matrix->service_class)
 			continue;
-		if (varies || x == INTERN_NONE) {
+		if (of != holder) { /* neighbours are often alike */
 			p = compile_rule_bitmap(c, rule, row->group, class, strict);
+			holder = of;
 			x = INTERN_NONE;
 		}
-		if (x != row->x[class] ||
-		    next != row->next[class]) { /* neighbours are often alike */
+		if (x != row->x[class] || next != row->next[class]) {
 			x = row->x[class];
 			next = row->next[class];
 			answer = bitmaps_apply(&c->bitmaps, op, x, p, next);
