@@ -166,6 +166,35 @@ static __always_inline void event_repeat(struct warder_line *line, __u32 index,
 }
 
 /*
+ * A rare reason's packet that finds no line: the line that it would take may be held by one that cannot
+ * end, as the ring of its own kind is full.  It has a record to itself, so that a flood of denials
+ * hides no attack.
+ */
+static __always_inline bool event_alone(const struct warder_event_key *key,
+					const struct warder_event_sample *sample, __u32 packets,
+					__u32 bytes)
+{
+	struct warder_event *event;
+
+	if (!(event_rare_reasons >> (key->reason & 63) & 1))
+		return false;
+	event = bpf_ringbuf_reserve(&events_rare, sizeof(*event), 0);
+	if (!event)
+		return false;
+	event->cpu = bpf_get_smp_processor_id();
+	event->index = WARDER_LINES;
+	event->tenancy = sample->time << 8 | (bpf_get_prandom_u32() & 0xff);
+	event->packets = packets;
+	event->bytes = bytes;
+	event->last = 1;
+	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	event->key = *key;
+	event->sample = *sample;
+	bpf_ringbuf_submit(event, 0);
+	return true;
+}
+
+/*
  * One refused packet, or a GSO packet of several.  The key's pads must be 0; sample->time is set
  * here. Call it beside the counter, once for each time that one is counted.
  */
@@ -184,7 +213,8 @@ GLOBAL int event_tell(const struct warder_event_key *key, struct warder_event_sa
 	index = chosen;
 	line = chosen < 0 ? 0 : bpf_map_lookup_elem(&lines, &index);
 	if (!line || (!mine && !event_take(line, index, key, sample))) {
-		event_overflow(key->reason, key->audited, packets, bytes);
+		if (!event_alone(key, sample, packets, bytes))
+			event_overflow(key->reason, key->audited, packets, bytes);
 		return 0;
 	}
 	__sync_fetch_and_add(&line->packets, packets);

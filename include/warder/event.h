@@ -7,7 +7,8 @@
  * CPU.  `packets` and `bytes` of a record are totals of the tenancy so far: the reader counts
  * the difference to what it has seen of that (cpu, line, tenancy).  A tenancy ends only with a
  * record that carries its final totals; where the ring has no room for it the line stays and the
- * newcomer is counted in map `overflow`.  So at every moment
+ * newcomer is counted in map `overflow`; or, where its reason is a rare one, it is told alone: a record
+ * of index WARDER_LINES with a tenancy of its own that is over at once.  So at every moment
  *     sum(final totals) + sum(lines) + sum(overflow) = sum(counters that refuse or would)
  * and the reader sweeps `lines` for what no record has told yet.
  */
