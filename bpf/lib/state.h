@@ -67,12 +67,6 @@ static __always_inline struct warder_flow_budget *state_budget(__u32 slot, __u32
 	return budget;
 }
 
-/* Userspace, which removes what has expired, counts anew and may be off by a packet: never below 0 for long. */
-static __always_inline bool budget_is_full(__u32 entries)
-{
-	return (__s32)entries >= (__s32)flows_per_endpoint;
-}
-
 /* The answers of an entry that was answered no longer count: it begins again as an unanswered one.
  */
 static __always_inline void state_restart(struct warder_flow *flow,
@@ -121,7 +115,7 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	}
 	if (!begin)
 		return 0;
-	if (budget_is_full(budget->unanswered))
+	if (budget->unanswered >= flows_per_endpoint)
 		return REFUSE(f, FLOW, FLOW_BUDGET);
 	new.seen = now;
 	bad = bpf_map_update_elem(&flows, &key, &new, BPF_NOEXIST);
@@ -159,7 +153,7 @@ GLOBAL int state_answers(struct flow *f)
 	if (!flow->answers) {
 		/* Where too many are answered this one stays among the unanswered, and lives on as
 		 * such. */
-		if (!budget_is_full(budget->answered) &&
+		if (budget->answered < flows_per_endpoint &&
 		    !__sync_val_compare_and_swap(&flow->answers, 0, 1)) {
 			__sync_fetch_and_add(&budget->unanswered, -1);
 			__sync_fetch_and_add(&budget->answered, 1);
@@ -169,6 +163,25 @@ GLOBAL int state_answers(struct flow *f)
 	}
 	flow->seen = now;
 	return 1;
+}
+
+/* One entry of the sweep below: 0 = go on. */
+static long state_expire(struct bpf_map *map, const struct warder_flow_key *key,
+			 struct warder_flow *flow, __u64 *now)
+{
+	struct warder_flow_budget *budget;
+	__u32 index = key->slot * 2 + (key->direction & 1), answered = flow->answers;
+	__u32 generation = key->generation;
+
+	if ((__s64)(*now - flow->seen) <= (__s64)state_lifetime(flow))
+		return 0;
+	if (bpf_map_delete_elem(&flows, key))
+		return 0;
+	budget = bpf_map_lookup_elem(&flow_budgets, &index);
+	if (!budget || budget->generation != generation)
+		return 0; /* the slot is another endpoint's now, and its budget began at 0 */
+	__sync_fetch_and_add(answered ? &budget->answered : &budget->unanswered, -1);
+	return 0;
 }
 
 #endif
