@@ -62,7 +62,7 @@ static void answer(struct agent_barrier *barrier, json_t *list)
 {
 	warder_api_answer(settle(barrier),
 			  json_pack("{s:b, s:I, s:o}", "ready", json_array_size(list) == 0, "revision",
-				    (json_int_t)barrier->agent->generation, "missing", list),
+				    (json_int_t)barrier->agent->store_version, "missing", list),
 			  false);
 	retire(barrier);
 }
