@@ -138,6 +138,17 @@ static inline __u64 live_counted(__u32 direction, int reason)
 	return now.packets[0][reason] - live_before[direction].packets[0][reason];
 }
 
+/* Waits, a second at most, until some packet was counted so. */
+static inline bool live_counts(__u32 direction, int reason)
+{
+	for (int i = 0; i < 200; i++) {
+		if (live_counted(direction, reason))
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
 /* All refused packets since live_mark(); says what they were. */
 static inline __u64 live_refused(const char *what)
 {
