@@ -104,7 +104,7 @@ class Actor:
         for future in list(self.waiting.values()):
             future.set_exception(Failure("%s: its process is gone" % self.name))
 
-    def ask(self, call, **arguments):
+    def ask(self, call, /, **arguments):
         """Begins a call of inside.py; returns a future."""
         self.ready()
         future, number = concurrent.futures.Future(), next(self.ids)
@@ -114,8 +114,8 @@ class Actor:
             self.process.stdin.flush()
         return future
 
-    def call(self, name, **arguments):
-        return self.ask(name, **arguments).result(ANSWER_S + (arguments.get("timeout") or 0))
+    def call(self, call, /, **arguments):
+        return self.ask(call, **arguments).result(ANSWER_S + (arguments.get("timeout") or 0))
 
     def ip(self, family=None):
         """The first address (of a family, 4 or 6)."""
@@ -256,10 +256,11 @@ class Cluster:
         self.netns, outside = self.tag + "-node", self.tag + "-outside"
         for name in (self.netns, outside):
             command(["ip", "netns", "add", name])
-            sysctl(name, net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__default__accept_dad=0,
+            sysctl(name, net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0,
                    net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__default__rp_filter=0)
         sysctl(self.netns, net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
-        ip(self.netns, "link set lo up", "link add uplink type veth peer name eth0 netns " + outside,
+        # Unlike indexes on both sides: else linkwatch takes up to a second to let packets through.
+        ip(self.netns, "link set lo up", "link add uplink index 1000 type veth peer name eth0 netns " + outside,
            "addr add 203.0.113.1/24 dev uplink", "addr add 2001:db8:1::1/64 dev uplink nodad", "link set uplink up")
         ip(outside, "link set lo up", "addr add 203.0.113.10/24 dev eth0", "addr add 2001:db8:1::10/64 dev eth0 nodad",
            "link set eth0 up", "route add default via 203.0.113.1", "route add default via 2001:db8:1::1")
@@ -279,7 +280,7 @@ class Cluster:
         """A veth from the node to the pod's namespace; returns the host side's name and the pod's MAC."""
         number = next(self.next_link)
         host, mac = "wv%d" % number, "0a:58:00:00:%02x:%02x" % (number >> 8, number & 255)
-        ip(self.netns, "link add %s type veth peer name %s netns %s address %s" % (host, inner, netns, mac))
+        ip(self.netns, "link add %s index %d type veth peer name %s netns %s address %s" % (host, 100 + number, inner, netns, mac))
         node, pod = ["link set %s up" % host], ["link set %s up" % inner]
         if self.topology == "bridged":
             node.append("link set %s master br0" % host)
@@ -325,7 +326,7 @@ class Cluster:
             netns = "%s-%s.%s.%s" % (self.tag, ns, name, uid[:4])
             ips = list(ips or self.addresses())
             command(["ip", "netns", "add", netns])
-            sysctl(netns, net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__default__accept_dad=0,
+            sysctl(netns, net__ipv6__conf__all__disable_ipv6=0, net__ipv6__conf__all__accept_dad=0, net__ipv6__conf__default__accept_dad=0,
                    net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__default__rp_filter=0)
             ip(netns, "link set lo up")
             host, mac = self._link(netns, "eth0", ips, True)
