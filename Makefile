@@ -108,9 +108,17 @@ lint: ## clang-format, clang-tidy, the direction of includes, shellcheck
 format: ## rewrite the sources as .clang-format says
 	@clang-format -i $$(git ls-files '*.c' '*.h' ':!vmlinux')
 
+.PHONY: man docs
+man: $(O)/man/warderctl.1 ## the man pages, below build/man
+$(O)/man/warderctl.1: $(O)/bin/warderctl
+	@mkdir -p $(@D)
+	$< man $(@D)
+docs: $(O)/bin/warderctl ## the pages of docs/ that are made from tables
+	for page in alerts reasons commands; do $< reference $$page >docs/$$page.md || exit 1; done
+
 prefix ?= /usr
 .PHONY: install
-install: all ## install below DESTDIR
+install: all man ## install below DESTDIR
 	install -D -t $(DESTDIR)$(prefix)/sbin $(O)/bin/warderd
 	install -D -t $(DESTDIR)$(prefix)/bin $(O)/bin/warderctl
 	@if [ -d $(O)/man ]; then install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 $(O)/man/*.1; fi

@@ -14,12 +14,12 @@
 
 #include "base/error.h"
 
-#define WARDER_RUN_DIR	       "/run/warder" /* by default */
-#define WARDER_API_SOCKET      "warderd.sock"    /* in the run directory */
-#define WARDER_API_LINE_MAX    (1 << 20)     /* bytes of one request, and of what waits behind it */
-#define WARDER_API_CLIENTS_MAX 64	     /* the next one is told so and closed */
-#define WARDER_API_BACKLOG_MAX (64 << 20)    /* bytes not read by a client before it is closed */
-#define WARDER_API_IDLE_MS     60000	     /* without a whole request, while nothing is asked */
+#define WARDER_RUN_DIR	       "/run/warder"  /* by default */
+#define WARDER_API_SOCKET      "warderd.sock" /* in the run directory */
+#define WARDER_API_LINE_MAX    (1 << 20)  /* bytes of one request, and of what waits behind it */
+#define WARDER_API_CLIENTS_MAX 64	  /* the next one is told so and closed */
+#define WARDER_API_BACKLOG_MAX (64 << 20) /* bytes not read by a client before it is closed */
+#define WARDER_API_IDLE_MS     60000	  /* without a whole request, while nothing is asked */
 
 struct warder_api;
 struct warder_api_client; /* one connection, alive until its `gone` was called */

@@ -69,8 +69,8 @@ static void bash(FILE *out)
 	      "\t\tcase ${COMP_WORDS[i]} in\n"
 	      "\t\t--run-dir|--output|-o) ((i++)) ;;\n"
 	      "\t\t-*) ;;\n"
-	      "\t\t*) if [ -z \"$noun\" ]; then noun=${COMP_WORDS[i]}; "
-	      "elif [ -z \"$verb\" ]; then verb=${COMP_WORDS[i]}; fi ;;\n"
+	      "\t\t*) if [ -z \"$noun\" ]; then noun=${COMP_WORDS[i]}\n"
+	      "\t\t   elif [ -z \"$verb\" ]; then verb=${COMP_WORDS[i]}; fi ;;\n"
 	      "\t\tesac\n"
 	      "\tdone\n",
 	      out);

@@ -64,13 +64,17 @@ static void list(const struct warderctl_call *call, const json_t *result)
 			warderctl_cell(table, "%s", warderctl_text(policy, "origin"));
 	}
 	warderctl_table_print(table, stdout, wide, "No policy: every pod may talk to every other.");
-	json_array_foreach(policies, i, policy) if (warderctl_text(policy, "broken")[0])
+	json_array_foreach(policies, i, policy)
 	{
 		const char *ns = warderctl_text(policy, "namespace");
+		const char *broken = warderctl_text(policy, "broken");
+		int n;
 
-		printf("\n%s %s%s%s is broken: ", warderctl_text(policy, "kind"), ns,
-		       ns[0] ? "/" : "", warderctl_text(policy, "name"));
-		warderctl_wrap(stdout, 2, warderctl_text(policy, "broken"));
+		if (!broken[0])
+			continue;
+		n = printf("\n%s %s%s%s is broken: ", warderctl_text(policy, "kind"), ns,
+			   ns[0] ? "/" : "", warderctl_text(policy, "name"));
+		warderctl_wrap_from(stdout, n > 1 ? (size_t)n - 1 : 0, 2, broken);
 	}
 }
 

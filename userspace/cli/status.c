@@ -36,12 +36,12 @@ static void features(const json_t *status)
 	json_array_foreach(json_object_get(status, "features"), i, feature)
 	{
 		const char *message = warderctl_text(feature, "message");
+		const char *state = warderctl_is(feature, "ready") ? "ready" : "NOT READY";
 
 		label(warderctl_text(feature, "name"));
-		printf("%s%s", warderctl_is(feature, "ready") ? "ready" : "NOT READY",
-		       message[0] ? ": " : "\n");
+		printf("%s%s", state, message[0] ? ": " : "\n");
 		if (message[0])
-			warderctl_wrap(stdout, LABEL, message);
+			warderctl_wrap_from(stdout, LABEL + strlen(state) + 2, LABEL, message);
 	}
 	if (!strcmp(warderctl_text(status, "mesh"), "none")) {
 		label("mesh");
@@ -157,7 +157,7 @@ static void traffic(const json_t *status)
 static void problem_line(const char *where, const char *what)
 {
 	printf("  %s: ", where);
-	warderctl_wrap(stdout, 6, what);
+	warderctl_wrap_from(stdout, strlen(where) + 4, 6, what);
 }
 
 static void problems(const json_t *status)

@@ -148,30 +148,36 @@ void warderctl_table_print(struct warderctl_table *table, FILE *out, bool wide, 
 	table_free(table);
 }
 
-void warderctl_wrap(FILE *out, unsigned indent, const char *text)
+void warderctl_wrap_from(FILE *out, size_t column, unsigned indent, const char *text)
 {
-	size_t column = indent;
+	bool first = true; /* of its line */
 
 	while (*text) {
 		size_t word = strcspn(text, " \n");
 
-		if (column > indent && column + 1 + word > WARDERCTL_COLUMNS) {
+		if (!first && column + 1 + word > WARDERCTL_COLUMNS) {
 			fprintf(out, "\n%*s", (int)indent, "");
 			column = indent;
-		} else if (column > indent) {
+		} else if (!first) {
 			fputc(' ', out);
 			column++;
 		}
 		fprintf(out, "%.*s", (int)word, text);
 		column += word;
 		text += word;
-		if (*text == '\n') {
+		first = *text == '\n';
+		if (first) {
 			fprintf(out, "\n%*s", text[1] == '\n' ? 0 : (int)indent, "");
 			column = indent;
 		}
 		text += *text != '\0';
 	}
 	fputc('\n', out);
+}
+
+void warderctl_wrap(FILE *out, unsigned indent, const char *text)
+{
+	warderctl_wrap_from(out, indent, indent, text);
 }
 
 static const char *scaled(json_int_t number, json_int_t step, const char *const *units,

@@ -22,6 +22,8 @@ void warderctl_table_print(struct warderctl_table *table, FILE *out, bool wide, 
 
 /* Wraps text at WARDERCTL_COLUMNS; `indent` blanks before each line but the first. */
 void warderctl_wrap(FILE *out, unsigned indent, const char *text);
+/* The same where `column` columns of the first line are taken already. */
+void warderctl_wrap_from(FILE *out, size_t column, unsigned indent, const char *text);
 
 /* "1.2 MB", "36 B" / "12", "1.2M": into `buffer` of 32, which they return. */
 const char *warderctl_bytes(json_int_t bytes, char *buffer);
