@@ -67,6 +67,12 @@ static __always_inline struct warder_flow_budget *state_budget(__u32 slot, __u32
 	return budget;
 }
 
+/* Signed: a count that a race took below 0 is an empty budget, not a full one for ever. */
+static __always_inline bool budget_is_full(__u32 entries)
+{
+	return (__s32)entries >= (__s32)flows_per_endpoint;
+}
+
 /* The answers of an entry that was answered no longer count: it begins again as an unanswered one.
  */
 static __always_inline void state_restart(struct warder_flow *flow,
@@ -115,7 +121,7 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	}
 	if (!begin)
 		return 0;
-	if (budget->unanswered >= flows_per_endpoint)
+	if (budget_is_full(budget->unanswered))
 		return REFUSE(f, FLOW, FLOW_BUDGET);
 	new.seen = now;
 	bad = bpf_map_update_elem(&flows, &key, &new, BPF_NOEXIST);
@@ -153,7 +159,7 @@ GLOBAL int state_answers(struct flow *f)
 	if (!flow->answers) {
 		/* Where too many are answered this one stays among the unanswered, and lives on as
 		 * such. */
-		if (budget->answered < flows_per_endpoint &&
+		if (!budget_is_full(budget->answered) &&
 		    !__sync_val_compare_and_swap(&flow->answers, 0, 1)) {
 			__sync_fetch_and_add(&budget->unanswered, -1);
 			__sync_fetch_and_add(&budget->answered, 1);

@@ -633,4 +633,4 @@ static const struct suite_test tests[] = {
 	{"simultaneous", test_simultaneous},
 	{"datagrams", test_datagrams},
 };
-SUITE("live", tests)
+SUITE("tcp", tests)
