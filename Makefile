@@ -30,6 +30,7 @@ BPF_SRC := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 SKELS   := $(BPF_SRC:bpf/%.bpf.c=$(O)/gen/%.skel.h)
 UNIT    := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/*_test.c)))
+TEST_OBJ := $(patsubst %.c,$(O)/obj/%.o,$(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c tests/bpf/*.c))))
 BPFTEST := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/bpf/*_test.c)))
 
 .PHONY: all
@@ -68,11 +69,16 @@ $(O)/gen/version.h: FORCE
 .PHONY: FORCE
 FORCE:
 
-# Tests in C: each *_test.c is one program.  tests/suite.h is the frame.
-$(O)/tests/%_test: $(O)/obj/tests/%_test.o $(O)/lib/libwarder.a
+# Tests in C: each *_test.c is one program, the other files beside them are theirs in common.
+# tests/suite.h is the frame.
+$(O)/tests/%_test: $(O)/obj/tests/%_test.o $(O)/tests/libtests.a $(O)/lib/libwarder.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(O)/lib/libwarder.a -lcunit $(LIBS)
-$(O)/obj/tests/%.o: ALL_CFLAGS += -Itests
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(O)/tests/libtests.a $(O)/lib/libwarder.a -lcunit $(LIBS)
+$(O)/tests/libtests.a: $(TEST_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+$(O)/obj/tests/%.o: ALL_CFLAGS += -Itests -Itests/unit
 
 # Loaders and probers of tests/vm: plain programs over libbpf.
 $(O)/tests/vm/%: $(O)/obj/tests/vm/%.o | $(BPF_OBJ)

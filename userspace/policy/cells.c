@@ -32,7 +32,7 @@ static struct number_list distinct_holders(const struct compiler *c)
 	bool *seen = NEW_ARRAY(bool, c->ports.holders.n);
 	struct number_list holders = {0};
 
-	for (uint32_t class = 0; class < c->matrix->n_classes; class++) {
+	for (uint32_t class = 0; class < c->matrix->n_classes; class ++) {
 		uint32_t holder = c->classes[class].holder;
 
 		if (!seen[holder])
@@ -77,7 +77,8 @@ static void resolve_all(struct compiler *c)
 
 			for (size_t j = 0; j < policy->n_rules; j++)
 				if (policy->rules[j].rule->direction == WARDER_INGRESS)
-					ports_resolve(&c->ports, policy->rules[j].ports, group->holder, false);
+					ports_resolve(&c->ports, policy->rules[j].ports,
+						      group->holder, false);
 		}
 	}
 }
@@ -106,7 +107,8 @@ static void apply_to(struct compiler *c, struct row *row, enum bitmap_op op,
 	uint32_t p = 0, x = INTERN_NONE, next = INTERN_NONE, holder = INTERN_NONE, answer = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t class = classes ? classes[i] : i, of = varies ? c->classes[class].holder : 0;
+		uint32_t class = classes ? classes[i] : i,
+			 of = varies ? c->classes[class].holder : 0;
 
 		if (class == c->matrix->service_class)
 			continue;

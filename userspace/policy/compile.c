@@ -62,19 +62,13 @@ static void hold_all(struct compiler *c)
 		hold(c->matrix, c->policies[i].object);
 }
 
-int warder_compile(const struct warder_store *store, const struct warder_compile_options *options,
-		   struct warder_matrix **ret, struct warder_error *error)
+static int compile(struct compiler *c)
 {
-	struct warder_matrix *matrix = NEW(struct warder_matrix);
-	struct compiler *c = NEW(struct compiler);
+	struct warder_matrix *matrix = c->matrix;
 	int code;
 
-	matrix->compiler = c;
-	c->store = store;
-	c->options = options;
-	c->matrix = matrix;
-	c->pods = warder_store_list(store, WARDER_KIND_POD, &c->n_pods);
-	c->node_objects = warder_store_list(store, WARDER_KIND_NODE, &c->n_node_objects);
+	c->pods = warder_store_list(c->store, WARDER_KIND_POD, &c->n_pods);
+	c->node_objects = warder_store_list(c->store, WARDER_KIND_NODE, &c->n_node_objects);
 	tell_policies(c, WARDER_KIND_NETWORK_POLICY);
 	tell_policies(c, WARDER_KIND_IDENTITY_POLICY);
 	tell_policies(c, WARDER_KIND_CLUSTER_NETWORK_POLICY);
@@ -84,21 +78,44 @@ int warder_compile(const struct warder_store *store, const struct warder_compile
 	compile_rules(c);
 	compile_holders(c);
 	compile_classes(c);
-	code = compile_ports(c);
-	if (code) {
-		warder_matrix_free(matrix);
-		return warder_error_set(
-			error, code,
-			"the policies on this node name more different sets of ports than "
-			"can be told apart (%d): join their port lists",
-			65536);
-	}
+	code = matrix->n_groups > 65535 ? -E2BIG
+					: compile_ports(c); /* a slot holds its group in 16 bits */
+	if (code)
+		return code;
 	compile_cells(c);
 	c->store = NULL; /* what follows was of the call alone */
 	c->options = NULL;
 	c->pods = c->node_objects = NULL;
-	*ret = matrix;
 	return 0;
+}
+
+int warder_compile(const struct warder_store *store, const struct warder_compile_options *options,
+		   struct warder_matrix **ret, struct warder_error *error)
+{
+	int code = -E2BIG;
+
+	for (unsigned try = 0; try < 2 && code == -E2BIG; try++) {
+		struct warder_matrix *matrix = NEW(struct warder_matrix);
+
+		matrix->compiler = NEW(struct compiler);
+		*matrix->compiler = (struct compiler){
+			.store = store,
+			.options = options,
+			.matrix = matrix,
+			.refuse_ports = try > 0,
+		};
+		code = compile(matrix->compiler);
+		if (!code)
+			*ret = matrix;
+		else
+			warder_matrix_free(matrix);
+	}
+	if (code)
+		warder_error_set(error, code,
+				 "the policies on this node name more different ports than can be "
+				 "told apart, "
+				 "even without the largest of them: use port ranges");
+	return code;
 }
 
 void compiler_free(struct compiler *c)

@@ -30,6 +30,7 @@ struct compiled_rule {
 struct compiled_policy {
 	const struct warder_object *object;
 	bool audited;
+	bool refused; /* too many ports: as a broken one */
 	struct compiled_rule *rules;
 	size_t n_rules;
 };
@@ -75,11 +76,16 @@ struct addressless {
 	uint32_t class;
 };
 
+/*
+ * Port matches of all policies together that always fit: each makes at most two borders, and there are
+ * 65,532 numbers for the port classes of three protocols.
+ */
+#define COMPILE_PORT_MATCHES_MAX 32000
+
 struct compiler {
 	const struct warder_store *store;
 	const struct warder_compile_options *options;
 	struct warder_matrix *matrix;
-	struct warder_error *error;
 
 	struct warder_object *const *pods, *const *node_objects; /* the store's lists */
 	size_t n_pods, n_node_objects;
@@ -88,6 +94,7 @@ struct compiler {
 
 	struct compiled_policy *policies; /* that select a local pod, in the order of evaluation */
 	size_t n_policies;
+	bool refuse_ports; /* the second try: the policies with the most ports are refused */
 	struct number_list *selected; /* by endpoint: policies */
 	struct atoms atoms;
 	struct ports ports;

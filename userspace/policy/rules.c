@@ -9,16 +9,38 @@
 #include "base/memory.h"
 #include "policy/compiler.h"
 
+/* A refused policy is as a broken one: it isolates, or denies everything. */
+static const struct warder_term everyone = {.type = WARDER_TERM_ANY};
+static const struct warder_rule deny_all[2] = {
+	{
+		.direction = WARDER_INGRESS,
+		.action = WARDER_DENY,
+		.terms = (struct warder_term *)&everyone,
+		.n_terms = 1,
+		.all_ports = true,
+	},
+	{
+		.direction = WARDER_EGRESS,
+		.action = WARDER_DENY,
+		.terms = (struct warder_term *)&everyone,
+		.n_terms = 1,
+		.all_ports = true,
+	},
+};
+
 static void compile_policy(struct compiler *c, struct compiled_policy *policy)
 {
 	const struct warder_policy *source = policy->object->policy;
+	const struct warder_rule *rules = policy->refused ? deny_all : source->rules;
 
-	policy->n_rules = source->n_rules;
-	policy->rules = NEW_ARRAY(struct compiled_rule, source->n_rules);
-	for (size_t i = 0; i < source->n_rules; i++) {
+	policy->n_rules = !policy->refused			   ? source->n_rules
+			  : source->tier == WARDER_TIER_NAMESPACED ? 0
+								   : 2;
+	policy->rules = NEW_ARRAY(struct compiled_rule, policy->n_rules);
+	for (size_t i = 0; i < policy->n_rules; i++) {
 		struct compiled_rule *rule = &policy->rules[i];
 
-		rule->rule = &source->rules[i];
+		rule->rule = &rules[i];
 		rule->ports = ports_spec(&c->ports, rule->rule);
 		for (size_t t = 0; t < rule->rule->n_terms; t++) {
 			rule->any |= rule->rule->terms[t].type == WARDER_TERM_ANY;
@@ -89,8 +111,53 @@ static void make_groups(struct compiler *c)
 	intern_clear(&known);
 }
 
+struct weight {
+	struct compiled_policy *policy;
+	size_t matches;
+};
+
+static int compare_weights(const void *left, const void *right)
+{
+	const struct weight *a = left, *b = right;
+
+	if (a->matches != b->matches)
+		return a->matches < b->matches ? -1 : 1;
+	return a->policy < b->policy ? -1 : a->policy > b->policy; /* the order of evaluation */
+}
+
+/* Small policies first, as many as surely fit: the large ones fail alone and not the node. */
+static void refuse_policies(struct compiler *c)
+{
+	struct weight *weights = NEW_ARRAY(struct weight, c->n_policies);
+	size_t sum = 0;
+	char text[512];
+
+	for (size_t i = 0; i < c->n_policies; i++) {
+		weights[i].policy = &c->policies[i];
+		for (size_t j = 0; j < c->policies[i].object->policy->n_rules; j++)
+			weights[i].matches += c->policies[i].object->policy->rules[j].n_ports;
+	}
+	qsort(weights, c->n_policies, sizeof(*weights), compare_weights);
+	for (size_t i = 0; i < c->n_policies; i++) {
+		sum += weights[i].matches;
+		weights[i].policy->refused = sum > COMPILE_PORT_MATCHES_MAX;
+		if (weights[i].policy->refused)
+			compile_problem(c,
+					warder_object_describe(weights[i].policy->object, text,
+							       sizeof(text)),
+					false,
+					"has %zu of more ports than the policies on this node may "
+					"have together (%d); it "
+					"allows nothing: use port ranges",
+					weights[i].matches, COMPILE_PORT_MATCHES_MAX);
+	}
+	free(weights);
+}
+
 void compile_rules(struct compiler *c)
 {
+	if (c->refuse_ports && c->n_policies)
+		refuse_policies(c);
 	c->atoms.trust_domain = c->options->trust_domain;
 	ports_begin(&c->ports);
 	for (size_t i = 0; i < c->n_policies; i++)
