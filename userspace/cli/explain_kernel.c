@@ -11,10 +11,46 @@
 
 #include "datapath/explain_kernel.h"
 
-struct cli_kernel {
+#define LOADED_MAX 8
+
+struct loaded {
 	struct warder_explain_kernel *kernel;
-	const struct warder_matrix *matrix; /* in the maps now */
+	const struct warder_matrix *matrix; /* in its maps now */
+	unsigned long long used;
 };
+
+struct cli_kernel {
+	struct loaded loaded[LOADED_MAX];
+	unsigned long long clock;
+};
+
+/* The one that holds the matrix; else a free one, or the one that was used longest ago, is filled. */
+static int find(struct cli_kernel *joint, const struct warder_matrix *matrix, struct loaded **ret,
+		struct warder_error *error)
+{
+	struct loaded *oldest = &joint->loaded[0];
+	int rc = 0;
+
+	for (size_t i = 0; i < LOADED_MAX; i++) {
+		struct loaded *loaded = &joint->loaded[i];
+
+		if (loaded->kernel && loaded->matrix == matrix) {
+			*ret = loaded;
+			return 0;
+		}
+		if (loaded->used < oldest->used)
+			oldest = loaded;
+	}
+	oldest->matrix = NULL;
+	if (!oldest->kernel)
+		rc = warder_explain_kernel_open(&oldest->kernel, error);
+	rc = rc ?: warder_explain_kernel_use(oldest->kernel, matrix, error);
+	if (rc)
+		return rc;
+	oldest->matrix = matrix;
+	*ret = oldest;
+	return 0;
+}
 
 static int ask(void *data, const struct warder_explain_side *side, unsigned *ret_verdict,
 	       enum warder_reason *ret_reason, struct warder_error *error)
@@ -29,16 +65,13 @@ static int ask(void *data, const struct warder_explain_side *side, unsigned *ret
 		.port = side->port,
 	};
 	struct warder_explain_kernel_answer answer;
-	int rc = 0;
+	struct loaded *loaded;
+	int rc = find(joint, side->matrix, &loaded, error);
 
-	if (joint->matrix != side->matrix) {
-		joint->matrix = NULL;
-		rc = warder_explain_kernel_use(joint->kernel, side->matrix, error);
-		if (rc)
-			return rc;
-		joint->matrix = side->matrix;
-	}
-	rc = warder_explain_kernel_ask(joint->kernel, &question, &answer, error);
+	if (rc)
+		return rc;
+	loaded->used = ++joint->clock;
+	rc = warder_explain_kernel_ask(loaded->kernel, &question, &answer, error);
 	if (rc)
 		return rc;
 	*ret_verdict = answer.allowed | answer.would << 1;
@@ -58,7 +91,7 @@ int cli_kernel_join(struct warder_explainer *explainer, struct cli_kernel **ret,
 	joint = calloc(1, sizeof(*joint));
 	if (!joint)
 		return -ENOMEM;
-	rc = warder_explain_kernel_open(&joint->kernel, error);
+	rc = warder_explain_kernel_open(&joint->loaded[0].kernel, error);
 	if (rc) {
 		free(joint);
 		return rc;
@@ -72,6 +105,7 @@ void cli_kernel_free(struct cli_kernel *kernel)
 {
 	if (!kernel)
 		return;
-	warder_explain_kernel_close(kernel->kernel);
+	for (size_t i = 0; i < LOADED_MAX; i++)
+		warder_explain_kernel_close(kernel->loaded[i].kernel);
 	free(kernel);
 }

@@ -256,7 +256,11 @@ static int write_plan(struct warder_datapath *datapath, const struct warder_plan
 		if (rc)
 			return rc;
 		if (i < plan->n_settle)
-			warder_grace_wait();
+			rc = warder_grace_wait(datapath);
+		if (rc)
+			return warder_error_set(error, rc,
+						"cannot wait until no program runs on: %s",
+						strerror(-rc));
 		from = to;
 	}
 	return 0;

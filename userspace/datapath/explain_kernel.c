@@ -127,17 +127,23 @@ static int invent_endpoint(struct warder_explain_kernel *kernel, size_t index)
 	return 0;
 }
 
+/* Counters only move by our own packets, so what was seen stays right; growth keeps them too. */
 static int make_room_for_counters(struct warder_explain_kernel *kernel)
 {
 	__u32 slots = kernel->datapath->constants.shape.slots;
+	size_t had = (size_t)kernel->seen_slots * WARDER_COUNTERS_PER_SLOT;
 	size_t n = (size_t)slots * WARDER_COUNTERS_PER_SLOT;
+	struct warder_counter *seen;
 
-	if (kernel->seen_slots != slots) {
-		free(kernel->seen);
-		kernel->seen = calloc(n, sizeof(*kernel->seen));
-		kernel->seen_slots = kernel->seen ? slots : 0;
-	}
-	return kernel->seen ? warder_datapath_counters(kernel->datapath, kernel->seen, n) : -ENOMEM;
+	if (kernel->seen_slots == slots)
+		return 0;
+	seen = realloc(kernel->seen, n * sizeof(*seen));
+	if (!seen)
+		return -ENOMEM;
+	memset(seen + had, 0, (n - had) * sizeof(*seen));
+	kernel->seen = seen;
+	kernel->seen_slots = slots;
+	return 0;
 }
 
 static int compare_peers(const void *a, const void *b)

@@ -31,8 +31,10 @@ static int wait_by_outer_map(void)
 	return bpf_map_update_elem(outer, &zero, &inner, BPF_ANY);
 }
 
-int warder_grace_wait(void)
+int warder_grace_wait(const struct warder_datapath *datapath)
 {
+	if (!datapath->loop) /* nothing is attached: no program runs but in our own calls */
+		return 0;
 	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		return 0;
 	return wait_by_outer_map();
@@ -42,7 +44,7 @@ static void work(uv_work_t *request)
 {
 	struct warder_datapath *datapath = request->data;
 
-	datapath->grace.refused = warder_grace_wait() != 0;
+	datapath->grace.refused = warder_grace_wait(datapath) != 0;
 }
 
 static void done(uv_work_t *request, int status)
@@ -63,8 +65,10 @@ static void done(uv_work_t *request, int status)
 
 void warder_grace_begin(struct warder_datapath *datapath)
 {
-	if (!datapath->loop)
+	if (!datapath->loop) {
+		warder_plan_grace(datapath->planner);
 		return;
+	}
 	if (datapath->grace.running) {
 		datapath->grace.again = true;
 		return;
@@ -79,6 +83,6 @@ void warder_grace_begin(struct warder_datapath *datapath)
 
 void warder_grace_now(struct warder_datapath *datapath)
 {
-	if (!warder_grace_wait())
+	if (!warder_grace_wait(datapath))
 		warder_plan_grace(datapath->planner);
 }

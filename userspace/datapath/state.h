@@ -75,7 +75,8 @@ int warder_grow(struct warder_datapath *datapath, const struct warder_shape *nee
 /* grace.c */
 void warder_grace_begin(struct warder_datapath *datapath); /* frees ids some time later */
 void warder_grace_now(struct warder_datapath *datapath);   /* blocks for some 10 ms */
-int warder_grace_wait(void); /* the same, and frees nothing; 0 or -errno */
+int warder_grace_wait(
+	const struct warder_datapath *datapath); /* the same, and frees nothing; 0 or -errno */
 
 /* datapath.c */
 int warder_boot_write(const struct warder_maps *maps, const struct warder_constants *constants);
