@@ -218,7 +218,11 @@ static void sweep(void)
 static void reader_start(size_t lines, unsigned window_ms)
 {
 	struct warder_aggregate_options options = {
-		.window_ms = window_ms, .lines = lines, .alert = on_alert};
+		.window_ms = window_ms,
+		.lines = lines,
+		.lines_per_source = lines > 100 ? lines : 2 + lines / 8,
+		.alert = on_alert,
+	};
 
 	memset(&model, 0, sizeof(model));
 	memset(&reader, 0, sizeof(reader));
@@ -310,6 +314,7 @@ static void test_exact_sums(void)
 static void test_exact_sums_full_table(void)
 {
 	run_random(3);
+	run_random(12);
 }
 
 /* With no overflow each key's own sum is exact too, not only their total. */
@@ -416,7 +421,8 @@ static void keep(void *data, struct warder_alert *alert)
 
 static void test_ids_and_totals(void)
 {
-	struct warder_aggregate_options options = {.window_ms = 1000, .lines = 10, .alert = keep};
+	struct warder_aggregate_options options = {
+		.window_ms = 1000, .lines = 10, .lines_per_source = 10, .alert = keep};
 	struct warder_aggregate *aggregate = warder_aggregate_new(&options);
 	struct warder_alert alert = packet_of(1, 2);
 
@@ -467,6 +473,41 @@ static void test_full_table(void)
 	reader_stop();
 }
 
+/* One source that scans has its share; another one's pairs are told apart all the same. */
+static void test_scan(void)
+{
+	struct warder_aggregate_counts counts;
+	struct warder_alert alert;
+
+	reader_start(40, 1000); /* 7 of each source */
+	for (unsigned port = 1; port <= 1000; port++) {
+		alert = packet_of(1, 1);
+		alert.destination.port = (__u16)port;
+		CU_ASSERT_EQUAL(warder_aggregate_add(reader.aggregate, &alert, reader.now), 0);
+	}
+	CU_ASSERT_EQUAL(reader.first, 8); /* seven lines, and one for all the rest of this source */
+	for (unsigned port = 1; port <= 3; port++) {
+		alert = packet_of(2, 1);
+		alert.destination.port = (__u16)port;
+		CU_ASSERT_EQUAL(warder_aggregate_add(reader.aggregate, &alert, reader.now), 0);
+	}
+	CU_ASSERT_EQUAL(reader.first, 11);
+	warder_aggregate_counts(reader.aggregate, &counts);
+	CU_ASSERT_EQUAL(counts.gathered.packets, 993);
+	CU_ASSERT_EQUAL(counts.lines, 11);
+	tick_at(1000);
+	tick_at(2000); /* quiet: the share is free again */
+	CU_ASSERT_EQUAL(reader.close, 11);
+	CU_ASSERT_EQUAL(reader.told.packets, 1003);
+	alert = packet_of(1, 1);
+	alert.destination.port = 2000;
+	CU_ASSERT_EQUAL(warder_aggregate_add(reader.aggregate, &alert, reader.now), 0);
+	warder_aggregate_counts(reader.aggregate, &counts);
+	CU_ASSERT_EQUAL(counts.gathered.packets, 993);
+	CU_ASSERT_TRUE(sums_hold());
+	reader_stop();
+}
+
 static const struct suite_test tests[] = {
 	{"sums are exact under any interleaving", test_exact_sums},
 	{"sums are exact with a full table", test_exact_sums_full_table},
@@ -475,5 +516,6 @@ static const struct suite_test tests[] = {
 	{"first, window, close", test_windows},
 	{"ids and totals", test_ids_and_totals},
 	{"full table", test_full_table},
+	{"a scan has its share", test_scan},
 };
 SUITE("aggregate", tests)

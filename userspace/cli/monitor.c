@@ -46,7 +46,11 @@ static bool print_text(const json_t *alert)
 					  : "\033[33m",
 	       verdict, colour ? "\033[0m" : "", warderctl_text(alert, "direction"));
 	if (warderctl_is(alert, "other")) {
-		fputs("further pairs, gathered", stdout);
+		if (json_is_object(json_object_get(alert, "source")))
+			print_name(json_object_get(alert, "source"), false);
+		else
+			fputs("others", stdout);
+		fputs(" -> further peers and ports, gathered", stdout);
 	} else {
 		bool ports = !strcmp(warderctl_text(alert, "protocol"), "tcp") ||
 			     !strcmp(warderctl_text(alert, "protocol"), "udp") ||

@@ -19,6 +19,7 @@ struct line {
 	char *key;
 	size_t key_size;
 	bool open;
+	struct share *share;			    /* while open; NULL for what is gathered */
 	__u64 window;				    /* when the window began, ms */
 	struct warder_counter pending, total, ever; /* total: since it was opened */
 	__u64 first_ns, last_ns;		    /* of what is pending */
@@ -28,10 +29,18 @@ struct line {
 	UT_hash_handle hh;
 };
 
+/* How many lines of a source are open, so that none takes the room of all. */
+struct share {
+	char *key;
+	size_t open;
+	UT_hash_handle hh;
+};
+
 struct warder_aggregate {
 	struct warder_aggregate_options options;
 	struct line *lines, *closed;
-	size_t n_gathering; /* lines of the gathered, which have room of their own */
+	struct share *shares; /* of sources that have an open line */
+	size_t n_gathering;   /* lines of the gathered, which have room of their own */
 	struct warder_aggregate_counts counts;
 };
 
@@ -71,16 +80,16 @@ static void key_make(struct key_bytes *key, const struct warder_alert *alert)
 
 	key->n = 0;
 	key_put(key, numbers, sizeof(numbers));
-	if (alert->other)
-		return;
 	key_put(key, &alert->direction, 1);
-	key_put(key, &alert->hook,
-		1); /* a raw socket's packet is other news than a refused connect */
+	key_side(key, &alert->source);
+	if (alert->other) /* of one source, or of all (then it is empty) */
+		return;
+	/* A raw socket's packet is other news than a refused connect. */
+	key_put(key, &alert->hook, 1);
 	key_put(key, &alert->protocol, 1);
 	key_put(key, &alert->ethertype, 2);
 	key_put(key, &alert->destination.port, 2);
 	key_put(key, &alert->destination.addr, sizeof(alert->destination.addr));
-	key_side(key, &alert->source);
 	key_side(key, &alert->destination);
 }
 
@@ -91,6 +100,60 @@ struct warder_aggregate *warder_aggregate_new(const struct warder_aggregate_opti
 	if (aggregate)
 		aggregate->options = *options;
 	return aggregate;
+}
+
+static struct share *share_find(struct warder_aggregate *aggregate,
+				const struct warder_alert *alert, struct key_bytes *key)
+{
+	struct share *share;
+
+	key->n = 0;
+	key_side(key, &alert->source);
+	HASH_FIND(hh, aggregate->shares, key->v, key->n, share);
+	return share;
+}
+
+static bool share_is_used_up(struct warder_aggregate *aggregate, const struct warder_alert *alert)
+{
+	struct key_bytes key;
+	const struct share *share = share_find(aggregate, alert, &key);
+
+	return share && share->open >= aggregate->options.lines_per_source;
+}
+
+/* NULL without memory: such a line is of nobody's share. */
+static struct share *share_take(struct warder_aggregate *aggregate,
+				const struct warder_alert *alert)
+{
+	struct key_bytes key;
+	struct share *share = share_find(aggregate, alert, &key);
+
+	if (!share) {
+		share = calloc(1, sizeof(*share));
+		if (!share)
+			return NULL;
+		share->key = malloc(key.n);
+		if (share->key) {
+			memcpy(share->key, key.v, key.n);
+			HASH_ADD_KEYPTR(hh, aggregate->shares, share->key, key.n, share);
+		}
+		if (!share->hh.tbl) {
+			free(share->key);
+			free(share);
+			return NULL;
+		}
+	}
+	share->open++;
+	return share;
+}
+
+static void share_give(struct warder_aggregate *aggregate, struct share *share)
+{
+	if (!share || --share->open)
+		return;
+	HASH_DEL(aggregate->shares, share);
+	free(share->key);
+	free(share);
 }
 
 static void line_free(struct line *line)
@@ -107,6 +170,7 @@ void warder_aggregate_free(struct warder_aggregate *aggregate)
 	if (!aggregate)
 		return;
 	HASH_ITER (hh, aggregate->lines, line, next) {
+		share_give(aggregate, line->share);
 		HASH_DEL(aggregate->lines, line);
 		line_free(line);
 	}
@@ -138,13 +202,19 @@ static int line_remember(struct line *line, const struct warder_alert *seen)
 	return 0;
 }
 
+/* Gathered of every source: a few lines, outside the bound. */
+static bool is_of_all(const struct warder_alert *alert)
+{
+	return alert->other && !alert->source.identity[0] && !alert->source.pod[0];
+}
+
 static bool make_room(struct warder_aggregate *aggregate)
 {
 	struct line *oldest = aggregate->closed;
 
 	if (HASH_COUNT(aggregate->lines) - aggregate->n_gathering < aggregate->options.lines)
 		return true;
-	while (oldest && oldest->alert->other)
+	while (oldest && is_of_all(oldest->alert))
 		oldest = oldest->next;
 	if (!oldest)
 		return false;
@@ -154,7 +224,7 @@ static bool make_room(struct warder_aggregate *aggregate)
 	return true;
 }
 
-/* 0 and the line of this alert, made where there was none; -ENOSPC, -ENOMEM. */
+/* 0 and the line of this alert, made where there was none; -EDQUOT, -ENOSPC, -ENOMEM. */
 static int line_get(struct warder_aggregate *aggregate, const struct warder_alert *seen,
 		    struct line **ret)
 {
@@ -163,11 +233,13 @@ static int line_get(struct warder_aggregate *aggregate, const struct warder_aler
 
 	key_make(&key, seen);
 	HASH_FIND(hh, aggregate->lines, key.v, key.n, line);
+	if (!seen->other && (!line || !line->open) && share_is_used_up(aggregate, seen))
+		return -EDQUOT;
 	if (line) {
 		*ret = line;
 		return line_remember(line, seen);
 	}
-	if (!seen->other && !make_room(aggregate))
+	if (!is_of_all(seen) && !make_room(aggregate))
 		return -ENOSPC;
 	line = calloc(1, sizeof(*line));
 	if (!line)
@@ -186,7 +258,7 @@ static int line_get(struct warder_aggregate *aggregate, const struct warder_aler
 		return -ENOMEM;
 	}
 	DL_APPEND(aggregate->closed, line);
-	aggregate->n_gathering += seen->other;
+	aggregate->n_gathering += is_of_all(seen);
 	*ret = line;
 	return 0;
 }
@@ -222,6 +294,7 @@ static void line_open(struct warder_aggregate *aggregate, struct line *line, __u
 {
 	DL_DELETE(aggregate->closed, line);
 	line->open = true;
+	line->share = line->alert->other ? NULL : share_take(aggregate, line->alert);
 	line->window = now_ms;
 	line->total = (struct warder_counter){0};
 	line_tell(aggregate, line, WARDER_ALERT_FIRST);
@@ -231,11 +304,13 @@ static void line_close(struct warder_aggregate *aggregate, struct line *line)
 {
 	line_tell(aggregate, line, WARDER_ALERT_CLOSE);
 	line->open = false;
+	share_give(aggregate, line->share);
+	line->share = NULL;
 	DL_APPEND(aggregate->closed, line);
 }
 
-/* The same counts without their key: one line for each (reason, audited). */
-static void without_key(const struct warder_alert *seen, struct warder_alert *ret)
+/* The same counts without their pair: of one source, or of all. */
+static void without_pair(const struct warder_alert *seen, bool of_source, struct warder_alert *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->rule = seen->rule;
@@ -248,6 +323,10 @@ static void without_key(const struct warder_alert *seen, struct warder_alert *re
 	ret->last_ns = seen->last_ns;
 	ret->packets = seen->packets;
 	ret->bytes = seen->bytes;
+	if (!of_source)
+		return;
+	ret->direction = seen->direction;
+	ret->source = seen->source;
 }
 
 int warder_aggregate_add(struct warder_aggregate *aggregate, const struct warder_alert *seen,
@@ -257,10 +336,18 @@ int warder_aggregate_add(struct warder_aggregate *aggregate, const struct warder
 	struct line *line;
 	int err = line_get(aggregate, seen, &line);
 
-	if (err == -ENOSPC) {
-		without_key(seen, &other);
+	if (err == -EDQUOT) {
+		without_pair(seen, true, &other);
+		err = line_get(aggregate, &other, &line);
 		seen = &other;
-		err = line_get(aggregate, seen, &line);
+	}
+	if (err == -ENOSPC) {
+		struct warder_alert all;
+
+		without_pair(seen, false, &all);
+		other = all;
+		err = line_get(aggregate, &other, &line);
+		seen = &other;
 	}
 	if (err < 0)
 		return err;

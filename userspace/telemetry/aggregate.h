@@ -14,8 +14,10 @@ struct warder_aggregate;
 
 struct warder_aggregate_options {
 	unsigned window_ms;
-	size_t lines; /* at most; what finds none is gathered in one line for each (reason, audited)
-		       */
+	size_t lines; /* at most; the rest is gathered in one line for each (reason, audited) */
+	/* Open at most of one source identity and pod: a scan's further pairs are gathered in one
+	 * line of that source, and others keep their room. */
+	size_t lines_per_source;
 	void *data;
 	/* Told once for each alert; phase, counts, totals, line_id and times are filled in.  Sets
 	 * alert->id, which becomes the line's id where the phase is FIRST. */

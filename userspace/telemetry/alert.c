@@ -193,9 +193,15 @@ static void put_gathered(struct text *text, const struct warder_alert *alert)
 		put(text, ".");
 		return;
 	}
-	put(text, "Warder %s of more pairs than it tells apart (reason %s): ",
-	    alert->audited ? "would have refused packets" : "refused packets",
-	    reason->name ? reason->name : "unknown");
+	put(text, "Warder %s", alert->audited ? "would have refused" : "refused");
+	if (alert->source.identity[0]) {
+		put(text, " what ");
+		put_side(text, &alert->source);
+		put(text, " sent to more peers and ports than are told apart");
+	} else {
+		put(text, " packets of more pairs than are told apart");
+	}
+	put(text, " (reason %s): ", reason->name ? reason->name : "unknown");
 	put_counts(text, alert->packets, alert->bytes);
 	put(text, ". %s", reason->what ? reason->what : "");
 }

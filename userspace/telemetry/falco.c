@@ -165,6 +165,17 @@ static void put_packet(json_t *fields, const struct warder_alert *alert)
 	}
 }
 
+/* Pairs of one source that were gathered. */
+static void put_source(json_t *fields, const struct warder_alert *alert)
+{
+	put_side(fields, "src", alert, &alert->source);
+	if (alert->direction != WARDER_EGRESS)
+		return;
+	set_text(fields, "k8s.ns.name", alert->source.ns);
+	set_text(fields, "k8s.pod.name", alert->source.pod);
+	set_text(fields, "k8s.pod.uid", alert->source.uid);
+}
+
 static json_t *output_fields(const struct warder_alert *alert, const char *cluster)
 {
 	static const char *const phases[] = {"first", "update", "close"};
@@ -190,6 +201,8 @@ static json_t *output_fields(const struct warder_alert *alert, const char *clust
 	json_object_set_new(fields, "warder.gathered", json_boolean(alert->other));
 	if (!alert->other)
 		put_packet(fields, alert);
+	else if (alert->source.identity[0])
+		put_source(fields, alert);
 	return fields;
 }
 

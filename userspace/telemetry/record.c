@@ -13,7 +13,7 @@ static json_t *side_json(const struct warder_alert *alert, const struct warder_a
 	char address[WARDER_ADDRESS_TEXT];
 	json_t *json;
 
-	if (alert->other)
+	if (alert->other && !side->identity[0])
 		return json_null();
 	json = json_object();
 	json_object_set_new(json, "address", json_string(warder_addr_format(&side->addr, address)));

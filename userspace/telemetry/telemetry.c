@@ -18,9 +18,10 @@
 #include "telemetry/tenancy.h"
 #include "telemetry/writer.h"
 
-#define WINDOW_MS 10000
-#define LINES	  4096
-#define CLOSE_MS  2000
+#define WINDOW_MS	 10000
+#define LINES		 4096
+#define LINES_PER_SOURCE 128
+#define CLOSE_MS	 2000
 
 struct listener {
 	void (*alert)(void *data, const struct warder_alert *alert);
@@ -126,6 +127,7 @@ int warder_telemetry_open(uv_loop_t *loop, const struct warder_telemetry_options
 	struct warder_aggregate_options aggregate = {
 		.window_ms = options->window_ms ? options->window_ms : WINDOW_MS,
 		.lines = options->lines ? options->lines : LINES,
+		.lines_per_source = LINES_PER_SOURCE,
 		.data = telemetry,
 		.alert = on_alert,
 	};

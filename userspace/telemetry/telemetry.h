@@ -45,8 +45,8 @@ struct warder_alert {
 	enum warder_alert_phase phase;
 	__u8 reason, hook, direction, audited, protocol, file;
 	__u16 line, ethertype;
-	bool other;    /* pairs for which there was no room, gathered: no sides, no policies */
-	__u64 time_ns; /* UTC */
+	bool other; /* pairs gathered for want of room: no destination, one source or all of them */
+	__u64 time_ns;			  /* UTC */
 	__u64 first_ns, last_ns;	  /* UTC: of what it stands for */
 	__u64 packets, bytes;		  /* exactly what this alert stands for */
 	__u64 total_packets, total_bytes; /* of its line since the line's first alert */
