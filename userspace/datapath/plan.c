@@ -257,26 +257,41 @@ static bool any(const struct plan_work *work, enum plan_step first, enum plan_st
 }
 
 /*
- * Where a program may hold an id whose meaning the next writes change.  A split gives one id of two
- * a new meaning; a member that left early may still be looked up in the old class, whose cells
- * change; a merge asks a port class or row that the old class's cells do not know.
+ * Where a program may hold what the next writes change:
+ *  - a split gives one id of two a new meaning;
+ *  - an address that was not found is looked up among the prefixes next;
+ *  - a member that left early may still be looked up in its old class, whose cells change;
+ *  - a merge asks a port class that the old class's cells do not know;
+ *  - a slot that was left may be read yet.
  */
 static void find_settles(struct plan_work *work, const size_t at[STEPS], struct warder_plan *plan)
 {
 	bool splits = any(work, STEP_PORT_SPLIT, STEP_SLOT_SPLIT);
 	bool early = any(work, STEP_PEER_INSERT_EARLY, STEP_PEER_MOVE_EARLY);
+	bool early_cidrs = any(work, STEP_CIDR_INSERT_EARLY, STEP_CIDR_MOVE_EARLY);
 	bool rewrites = any(work, STEP_CELL_REWRITE, STEP_CELL_REWRITE);
 	bool late = any(work, STEP_PEER_INSERT, STEP_PEER_DELETE);
-	bool merges = any(work, STEP_PORT_MERGE, STEP_PORT_MERGE) || work->groups_merge;
+	bool cidrs = any(work, STEP_CIDR_INSERT, STEP_CIDR_MOVE) ||
+		     any(work, STEP_CIDR_DELETE, STEP_CIDR_DELETE);
+	bool merges = any(work, STEP_PORT_MERGE, STEP_PORT_MERGE);
+	const struct {
+		bool wait;
+		enum plan_step before;
+	} settles[] = {
+		{work->planner->unsettled && (splits || early || rewrites || cidrs || merges), 0},
+		{splits && (early || rewrites || late), STEP_FRONTEND_ADD},
+		{any(work, STEP_PEER_INSERT_EARLY, STEP_PEER_INSERT_EARLY) && early_cidrs,
+		 STEP_CIDR_INSERT_EARLY},
+		{early && rewrites, STEP_CELL_REWRITE},
+		{any(work, STEP_PEER_INSERT, STEP_PEER_INSERT) && cidrs, STEP_CIDR_INSERT},
+		{merges && (rewrites || late), STEP_PORT_MERGE},
+		{work->slots_replaced, STEP_OWN_FREE},
+	};
 
-	if (work->planner->unsettled && (splits || early || rewrites || merges))
-		plan->settle[plan->n_settle++] = 0;
-	if (splits && (early || rewrites || late))
-		plan->settle[plan->n_settle++] = at[STEP_FRONTEND_ADD];
-	if (early && rewrites)
-		plan->settle[plan->n_settle++] = at[STEP_CELL_REWRITE];
-	if (merges && (rewrites || late))
-		plan->settle[plan->n_settle++] = at[STEP_PORT_MERGE];
+	_Static_assert(sizeof(settles) / sizeof(*settles) <= WARDER_PLAN_SETTLES, "room");
+	for (size_t i = 0; i < sizeof(settles) / sizeof(*settles); i++)
+		if (settles[i].wait && work->n_old_groups)
+			plan->settle[plan->n_settle++] = at[settles[i].before];
 	work->planner->moves = splits || early || rewrites || late || merges;
 	work->planner->unsettled |= work->planner->moves;
 }
@@ -301,6 +316,15 @@ static int join(struct plan_work *work, struct warder_plan *plan)
 	plan->n_writes = n;
 	find_settles(work, at, plan);
 	return 0;
+}
+
+static void for_all_ids(struct warder_planner *planner, void (*each)(struct plan_ids *ids))
+{
+	each(&planner->groups);
+	each(&planner->classes);
+	each(&planner->ports);
+	each(&planner->bitmaps);
+	each(&planner->numbers);
 }
 
 static int make(struct plan_work *work, struct warder_plan *plan)
@@ -338,12 +362,15 @@ int warder_plan_make(struct warder_planner *planner, const struct warder_matrix 
 	for (int t = 0; t < WARDER_TABLES; t++)
 		warder_table_info(t, &work.shape, &work.info[t]);
 	work.memory = calloc(1, sizeof(*work.memory));
+	for_all_ids(planner, plan_ids_begin);
 	r = work.memory ? make(&work, ret) : -ENOMEM;
 	ret->memory = work.memory;
 	if (r == -ENOMEM)
 		warder_error_set(error, r, "no memory for a plan");
-	if (r)
+	if (r) {
+		for_all_ids(planner, plan_ids_undo);
 		warder_plan_free(ret);
+	}
 	ret->need = work.need;
 	plan_peers_release(&work);
 	prefixes_release(&work.own);
@@ -372,11 +399,7 @@ void warder_plan_done(struct warder_planner *planner)
 void warder_plan_grace(struct warder_planner *planner)
 {
 	planner->unsettled = false;
-	plan_ids_grace(&planner->groups);
-	plan_ids_grace(&planner->classes);
-	plan_ids_grace(&planner->ports);
-	plan_ids_grace(&planner->bitmaps);
-	plan_ids_grace(&planner->numbers);
+	for_all_ids(planner, plan_ids_grace);
 }
 
 void warder_plan_clock(struct warder_planner *planner, __u64 now)

@@ -9,10 +9,12 @@
  *   move     all other members of classes, each in one write from its old class to its new one.
  *   coarsen  ids with the same rows are merged, what nothing names is freed.  No verdict changes.
  *
- * That is what one sees who looks between two writes.  A program that is running looks across
- * writes: it holds an id that it read before one of them.  Where that matters the plan names the
- * places where the writer has to wait until every program that runs now has ended; and freed ids
- * may be used again only after a grace period (warder_plan_grace).  Pure: no kernel, no clock.
+ * That is what one sees who looks between two writes.  A program that is running looks across writes: it holds
+ * an id that it read before one of them.  Where that matters the plan names the places where the
+ * writer has to wait until every program that runs now has ended; and freed ids may be used again
+ * only after a grace period (warder_plan_grace).  It counts on programs that read each of these once, in
+ * this order: link, cgroup or namespace; the slot's word; the peer, and where that misses its
+ * prefix; then, in any order, port class and cell; the bitmap.  Pure: no kernel, no clock.
  */
 #ifndef WARDER_DATAPATH_PLAN_H
 #define WARDER_DATAPATH_PLAN_H
@@ -38,7 +40,7 @@ struct warder_plan_endpoint {
 	size_t n_links;
 };
 
-#define WARDER_PLAN_SETTLES 4
+#define WARDER_PLAN_SETTLES 8
 
 struct warder_plan {
 	struct warder_write *writes;

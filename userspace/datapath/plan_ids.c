@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FREE, TAKEN, RESTING };
+enum { FREE, TAKEN, RESTING, GIVEN /* since plan_ids_begin */ };
 
 int plan_ids_size(struct plan_ids *ids, __u32 first, __u32 n)
 {
@@ -43,11 +43,25 @@ void plan_ids_sync(struct plan_ids *ids, const bool *named)
 	}
 }
 
+void plan_ids_begin(struct plan_ids *ids)
+{
+	for (__u32 i = 0; i < ids->n; i++)
+		if (ids->state[i] == GIVEN)
+			ids->state[i] = TAKEN;
+}
+
+void plan_ids_undo(struct plan_ids *ids)
+{
+	for (__u32 i = 0; i < ids->n; i++)
+		if (ids->state[i] == GIVEN)
+			ids->state[i] = FREE;
+}
+
 __u32 plan_ids_take(struct plan_ids *ids)
 {
 	for (; ids->low < ids->n; ids->low++)
 		if (ids->state[ids->low] == FREE) {
-			ids->state[ids->low] = TAKEN;
+			ids->state[ids->low] = GIVEN;
 			return ids->low++;
 		}
 	return PLAN_NONE;

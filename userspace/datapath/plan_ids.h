@@ -25,6 +25,9 @@ int plan_ids_size(struct plan_ids *ids, __u32 first, __u32 n);
 void plan_ids_release(struct plan_ids *ids);
 /* What the maps name now, for each id below n. */
 void plan_ids_sync(struct plan_ids *ids, const bool *named);
+/* Around a plan that is made: one that is not made at all gives back what it took. */
+void plan_ids_begin(struct plan_ids *ids);
+void plan_ids_undo(struct plan_ids *ids);
 /* The lowest free id, now taken; PLAN_NONE = none. */
 __u32 plan_ids_take(struct plan_ids *ids);
 /* True where the id was free: now it rests. */

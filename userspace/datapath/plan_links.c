@@ -21,7 +21,8 @@ static bool speaks_for(const struct plan_work *work, __u16 slot, __u32 endpoint)
 
 static const struct end *end_of(const struct records *wanted, __u32 index)
 {
-	__u32 at = records_find(wanted, &index);
+	__u64 key = index;
+	__u32 at = records_find(wanted, &key);
 
 	return at == RECORDS_NONE ? NULL : records_value(wanted, at);
 }
@@ -78,12 +79,12 @@ static void write_links(struct plan_work *work)
 {
 	struct records wanted;
 
-	records_init(&wanted, sizeof(__u32), sizeof(struct end));
+	records_init(&wanted, sizeof(__u64), sizeof(struct end)); /* 8: ends hold pointers */
 	for (__u32 e = 0; e < work->n_endpoints; e++)
 		for (size_t i = 0; i < work->endpoints[e].n_links; i++) {
 			const struct warder_link *link = &work->endpoints[e].links[i];
 			struct end end = {e, link};
-			__u32 index = link->ifindex % WARDER_LINKS;
+			__u64 index = link->ifindex % WARDER_LINKS;
 
 			/* Of two that share a place (65,536 links apart) the later one stays
 			 * without a slot. */
@@ -93,7 +94,7 @@ static void write_links(struct plan_work *work)
 		}
 	clear_links(work, &wanted);
 	for (__u32 i = 0; i < wanted.end; i++)
-		set_link(work, *(__u32 *)records_key(&wanted, i), records_value(&wanted, i));
+		set_link(work, *(__u64 *)records_key(&wanted, i), records_value(&wanted, i));
 	records_release(&wanted);
 }
 

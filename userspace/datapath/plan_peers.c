@@ -290,13 +290,22 @@ static void write_kept(struct plan_work *work, const struct steps *steps,
 		plan_put(work, steps->move, key->table, key->bytes, final);
 }
 
+/* Whether a new entry must be there before the cells of what tells of it until now change. */
+static bool leaves_early(const struct plan_work *work, const struct place *place)
+{
+	const struct piece *class = &work->classes.piece[place->class];
+	const struct piece *cidr = &work->classes.piece[place->cidr];
+
+	return class->early != class->old || cidr->early != cidr->old;
+}
+
 static void write_new(struct plan_work *work, const struct steps *steps,
 		      const struct mirror_key *key, const struct place *place, bool early_inserts,
 		      const struct warder_peer *final)
 {
 	struct warder_peer early = early_value(work, place, final);
 
-	if (!early_inserts) {
+	if (!early_inserts && !leaves_early(work, place)) {
 		plan_add(work, steps->insert, key->table, key->bytes, final);
 		return;
 	}
@@ -421,8 +430,8 @@ static void write_gone(struct plan_work *work)
 	}
 }
 
-/* Where a prefix moves early, what is new inside it must be there before. */
-static bool prefix_moves_early(const struct plan_work *work)
+/* Where a prefix is written early, what is new inside it must be there before. */
+static bool prefix_written_early(const struct plan_work *work)
 {
 	const struct plan_peers *peers = work->peers;
 
@@ -430,8 +439,11 @@ static bool prefix_moves_early(const struct plan_work *work)
 		const struct place *place = &peers->prefixes[i];
 		struct mirror_key key;
 
-		if (place->at == RECORDS_NONE)
+		if (place->at == RECORDS_NONE) {
+			if (leaves_early(work, place))
+				return true;
 			continue;
+		}
 		mirror_key_cidr(&work->matrix->prefixes[i].prefix.addr,
 				work->matrix->prefixes[i].prefix.bits, &key);
 		if (moves_early(work, place, old_value(work, key.table, place->at)))
@@ -448,7 +460,7 @@ static bool prefix_moves_early(const struct plan_work *work)
 
 void plan_peers_write(struct plan_work *work)
 {
-	bool early_inserts = prefix_moves_early(work);
+	bool early_inserts = prefix_written_early(work);
 
 	write_peers(work, early_inserts);
 	write_prefixes(work, early_inserts);

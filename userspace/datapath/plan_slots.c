@@ -224,10 +224,12 @@ static void collect_groups(struct plan_work *work)
 		const struct warder_slot_word *now = &work->mirror->slots[s].now;
 		const struct warder_matrix_endpoint *compiled;
 
-		if (work->owners[s] == PLAN_NONE || now->flags & WARDER_SLOT_HOLD)
+		if (work->owners[s] == PLAN_NONE)
 			continue;
 		compiled = work->endpoints[work->owners[s]].endpoint;
-		if (!compiled)
+		/* A held slot that is left never spoke: its group may be nobody's. */
+		if (!compiled ||
+		    (now->flags & WARDER_SLOT_HOLD && work->homes[work->owners[s]].number != s))
 			continue;
 		work->slot_groups[s] = pieces_add(&work->groups, now->group, compiled->group, 1);
 		if (work->slot_groups[s] == PLAN_NONE)
@@ -355,11 +357,10 @@ static void move_slot(struct plan_work *work, __u32 s)
 	if (slot.word != before)
 		plan_put_index(work, STEP_SLOT_SPLIT, WARDER_TABLE_SLOTS, s, &slot);
 	if (home->number != s) {
+		work->slots_replaced |= !(slot.now.flags & WARDER_SLOT_HOLD);
 		clear_slot(work, STEP_SLOT_FREE, s);
 		return;
 	}
-	if (slot.now.group != home->slot.now.group)
-		work->groups_merge = true;
 	if (slot.word != home->slot.word)
 		plan_put_index(work, STEP_SLOT_MERGE, WARDER_TABLE_SLOTS, s, &home->slot);
 }

@@ -39,12 +39,14 @@ enum plan_step {
 	/* settle */
 	STEP_FRONTEND_ADD,
 	STEP_PEER_INSERT_EARLY,
+	/* settle */
 	STEP_CIDR_INSERT_EARLY,
 	STEP_CIDR_MOVE_EARLY,
 	STEP_PEER_MOVE_EARLY,
 	/* settle */
 	STEP_CELL_REWRITE,
 	STEP_PEER_INSERT,
+	/* settle */
 	STEP_CIDR_INSERT,
 	STEP_CIDR_MOVE,
 	STEP_PEER_MOVE,
@@ -58,6 +60,7 @@ enum plan_step {
 	STEP_LINK_DROP,
 	STEP_LINK_WRITE,
 	STEP_LINK_SET,
+	/* settle */
 	/* What nothing names any more. */
 	STEP_OWN_FREE,
 	STEP_SLOT_FREE,
@@ -133,7 +136,7 @@ struct plan_work {
 	__u32 *owners;		 /* of each slot that is live: endpoint, PLAN_NONE = it goes */
 	__u32 *slot_groups;	 /* of each such slot: its piece, PLAN_NONE = nothing to keep */
 	struct pieces groups;
-	bool groups_merge;   /* an endpoint changes its group at the end */
+	bool slots_replaced; /* one that speaks is left for another */
 	struct prefixes own; /* what table OWN shall hold */
 	struct plan_row *rows;
 	__u32 n_rows;
