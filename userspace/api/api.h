@@ -65,6 +65,8 @@ size_t warder_api_backlog(const struct warder_api_client *client);
 int warder_api_ask(const char *path, json_t *request, int timeout_ms,
 		   bool (*answer)(void *data, const json_t *result), void *data,
 		   struct warder_error *error);
+/* False where no agent listens there yet; any other obstacle is for warder_api_ask to tell. */
+bool warder_api_answers(const char *path);
 /* Whether an error of warder_api_ask means that no agent could be asked. */
 bool warder_api_is_unreachable(int error);
 

@@ -45,6 +45,14 @@ static int connect_to(const char *path, struct warder_error *error)
 	return err;
 }
 
+bool warder_api_answers(const char *path)
+{
+	struct warder_error error = {""};
+	CLEANUP(cleanup_close) int fd = connect_to(path, &error);
+
+	return fd >= 0 || !(fd == -ENOENT || fd == -ECONNREFUSED);
+}
+
 static int send_all(int fd, const char *bytes, size_t n, struct warder_error *error)
 {
 	while (n) {
