@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random worlds, asked three times: a naive evaluator that reads the objects' JSON, the compiled matrix, and
+ * the programs themselves, run on a crafted first packet of each probe.  The maps go from one world to the
+ * next by plans, so ids are reused and maps grow as they would on a node that lives long.
+ * WARDER_WORLDS=N asks N worlds, WARDER_SEED=S begins at S; a difference prints its seed.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "datapath/explain_kernel.h"
+#include "naive.h"
+#include "suite.h"
+#include "warder/reason.h"
+#include "worlds.h"
+
+#define PROBES	  200
+#define DIFF_SHOW 10
+
+static struct warder_explain_kernel *kernel;
+static unsigned long long asked, exceptions, refused, would;
+
+static unsigned long long number_of(const char *name, unsigned long long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static const struct warder_matrix_endpoint *find_endpoint(const struct warder_matrix *matrix,
+							  const struct world_probe *probe)
+{
+	for (size_t i = 0; i < matrix->n_endpoints; i++)
+		if (!strcmp(matrix->endpoints[i].pod->ns, probe->ns) &&
+		    !strcmp(matrix->endpoints[i].pod->name, probe->pod))
+			return &matrix->endpoints[i];
+	return NULL;
+}
+
+static bool is_own(const struct warder_object *pod, const struct warder_addr *addr)
+{
+	for (size_t i = 0; i < pod->pod.n_addrs; i++)
+		if (!warder_addr_compare(&pod->pod.addrs[i], addr))
+			return true;
+	return false;
+}
+
+static bool is_frontend(const struct warder_matrix *matrix, const struct world_probe *probe)
+{
+	for (size_t i = 0; i < matrix->n_frontends; i++)
+		if (!warder_addr_compare(&matrix->frontends[i].addr, &probe->peer) &&
+		    matrix->frontends[i].port == probe->port &&
+		    matrix->frontends[i].protocol == probe->protocol)
+			return true;
+	return false;
+}
+
+/* What the packet hooks let pass or refuse whatever policy says; -1: policy decides. */
+static int exception(const struct warder_matrix *matrix,
+		     const struct warder_matrix_endpoint *endpoint, const struct world_probe *probe,
+		     const struct warder_matrix_who *who)
+{
+	bool node = who->flags & WARDER_PEER_HOST;
+
+	if (probe->direction == WARDER_INGRESS)
+		return node && !probe->address_only ? WARDER_REASON_ALLOWED_HOST : -1;
+	if (is_own(endpoint->pod, &probe->peer))
+		return WARDER_REASON_ALLOWED_SELF;
+	if (who->flags & WARDER_PEER_SERVICE || is_frontend(matrix, probe))
+		return endpoint->isolated[WARDER_EGRESS] ? WARDER_REASON_SERVICE
+							 : WARDER_REASON_ALLOWED;
+	return node ? WARDER_REASON_ALLOWED_HOST : -1;
+}
+
+static bool differs(const struct world *world, const struct world_probe *probe, const char *what,
+		    unsigned kernel_says, unsigned reason, unsigned matrix_says,
+		    unsigned naive_says)
+{
+	char text[256];
+
+	printf("DIFF %s: %s: kernel %u (reason %u), matrix %u, naive %u\n",
+	       world_probe_text(world, probe, text, sizeof(text)), what, kernel_says, reason,
+	       matrix_says, naive_says);
+	return false;
+}
+
+static bool check_probe(struct world *world, const struct warder_matrix *matrix,
+			struct world_probe *probe)
+{
+	const struct warder_matrix_endpoint *endpoint = find_endpoint(matrix, probe);
+	struct warder_explain_kernel_question question = {
+		.direction = probe->direction,
+		.peer = &probe->peer,
+		.protocol = probe->protocol,
+		.port = probe->protocol == IPPROTO_ICMP ? 0 : probe->port,
+	};
+	struct warder_explain_kernel_answer answer;
+	struct warder_error error = {};
+	struct warder_matrix_who who;
+	unsigned compiled, naive;
+	int rule;
+
+	if (!endpoint)
+		return false;
+	warder_matrix_find(matrix, &probe->peer, &who);
+	/* Only NAT by this node hides a sender from its programs. */
+	if (!(who.flags & WARDER_PEER_HOST))
+		probe->address_only = false;
+	question.endpoint = endpoint - matrix->endpoints;
+	question.forwarded = probe->address_only;
+	if (probe->protocol == IPPROTO_ICMP && !warder_addr_is4(&probe->peer))
+		question.protocol = IPPROTO_ICMPV6;
+	if (warder_explain_kernel_ask(kernel, &question, &answer, &error)) {
+		printf("%s\n", error.text);
+		return differs(world, probe, "no answer", 9, 0, 9, 9);
+	}
+	compiled = warder_matrix_verdict(
+		matrix, probe->direction, endpoint->group,
+		probe->address_only ? who.cidr_class : who.class,
+		warder_matrix_port_class(matrix, probe->protocol, probe->port));
+	naive = naive_verdict(world, probe);
+	asked++;
+	rule = exception(matrix, endpoint, probe, &who);
+	if (rule >= 0) {
+		exceptions++;
+		if (answer.reason != rule || answer.allowed != (rule < WARDER_REASON_DROP))
+			return differs(world, probe, "exception", answer.allowed, answer.reason,
+				       rule, naive);
+		return true;
+	}
+	refused += !answer.allowed;
+	would += answer.allowed && !answer.would;
+	if (compiled != naive)
+		return differs(world, probe, "matrix", answer.allowed, answer.reason, compiled,
+			       naive);
+	if (answer.allowed != (naive & 1) ||
+	    answer.reason != (naive & 1 ? WARDER_REASON_ALLOWED : WARDER_REASON_POLICY))
+		return differs(world, probe, "kernel", answer.allowed, answer.reason, compiled,
+			       naive);
+	/* What is refused says nothing of audited policies. */
+	if (answer.allowed && answer.would != naive >> 1)
+		return differs(world, probe, "audited", answer.would, answer.reason, compiled,
+			       naive);
+	return true;
+}
+
+static unsigned check_world(struct world *world, unsigned probes)
+{
+	struct warder_error error = {};
+	struct warder_matrix *matrix = NULL;
+	unsigned wrong = 0;
+
+	if (warder_compile(world->store, &world->options, &matrix, &error) ||
+	    warder_explain_kernel_use(kernel, matrix, &error)) {
+		printf("DIFF seed %llu: %s\n", world->seed, error.text);
+		warder_matrix_free(matrix);
+		return 1;
+	}
+	for (unsigned i = 0; i < probes; i++) {
+		struct world_probe probe;
+
+		if (!world_probe(world, &probe))
+			break;
+		wrong += !check_probe(world, matrix, &probe);
+	}
+	warder_matrix_free(matrix);
+	return wrong;
+}
+
+static void test_three_ways(void)
+{
+	unsigned long long first = number_of("WARDER_SEED", 1), n = number_of("WARDER_WORLDS", 500);
+	struct warder_error error = {};
+	unsigned wrong = 0;
+	int rc = warder_explain_kernel_open(&kernel, &error);
+
+	if (rc == -EPERM) {
+		suite_skip("cannot load programs: not root");
+		return;
+	}
+	if (rc)
+		printf("%s\n", error.text);
+	CU_ASSERT_EQUAL_FATAL(rc, 0);
+	for (unsigned long long seed = first; seed < first + n && wrong < DIFF_SHOW; seed++) {
+		struct world *world = world_make(seed);
+
+		wrong += check_world(world, PROBES);
+		world_change(world);
+		wrong += check_world(world, PROBES / 4);
+		world_free(world);
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	warder_explain_kernel_close(kernel);
+	printf("%llu probes: %llu by exceptions, %llu refused by policy, %llu would be\n", asked,
+	       exceptions, refused, would);
+}
+
+static const struct suite_test tests[] = {
+	{"naive, matrix and kernel agree", test_three_ways},
+};
+SUITE("worlds", tests)
