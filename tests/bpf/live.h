@@ -404,4 +404,54 @@ static inline bool live_open(struct live_pair *pair, int family, bool pod_connec
 	return accepted >= 0;
 }
 
+#define BULK 400000 /* bytes that take more than one segment and window */
+
+static const int live_families[] = {4, 6};
+#define FOR_FAMILIES(f)                                                                            \
+	for (int f##_ = 0, f = 4; f##_ < 2; f##_++, f = f##_ < 2 ? live_families[f##_] : 0)
+
+#define LIVE_START()                                                                               \
+	do {                                                                                       \
+		WORLD_START();                                                                     \
+		if (!live_start()) {                                                               \
+			CU_FAIL("no world");                                                       \
+			return;                                                                    \
+		}                                                                                  \
+		live_slot(ISOLATED);                                                               \
+		world_forget();                                                                    \
+		live_policy();                                                                     \
+		live_relink();                                                                     \
+		live_mark();                                                                       \
+	} while (0)
+
+/* world_reset() wrote links and peers of the test runs. */
+static inline void live_relink(void)
+{
+	world_link(if_nametoindex("np"), 1, 1, live_netnsid("np"));
+}
+
+#define NONE_REFUSED(what) CU_ASSERT_EQUAL(live_refused(what), 0)
+
+/* Traffic of a whole life in one direction of connecting. */
+static inline void live_life(int family, bool pod_connects, const char *what)
+{
+	struct live_pair pair;
+
+	CU_ASSERT(live_open(&pair, family, pod_connects, pod_connects ? 443 : 8080, NULL));
+	CU_ASSERT_EQUAL(live_move(pair.pod, pair.peer, BULK, 500), BULK);
+	CU_ASSERT_EQUAL(live_move(pair.peer, pair.pod, BULK, 500), BULK);
+	CU_ASSERT_EQUAL(live_move(pair.pod, pair.peer, 1, 500), 1);
+	live_close(&pair);
+	usleep(50000);
+	NONE_REFUSED(what);
+}
+
+/* close() sends a RST. */
+static inline void live_linger(int fd)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 #endif

@@ -9,47 +9,6 @@
 #include "live.h"
 
 #define R(name) WARDER_REASON_##name
-#define BULK	400000
-
-static const int families[] = {4, 6};
-#define FOR_FAMILIES(f)                                                                            \
-	for (int f##_ = 0, f = 4; f##_ < 2; f##_++, f = f##_ < 2 ? families[f##_] : 0)
-
-#define LIVE_START()                                                                               \
-	do {                                                                                       \
-		WORLD_START();                                                                     \
-		if (!live_start()) {                                                               \
-			CU_FAIL("no world");                                                       \
-			return;                                                                    \
-		}                                                                                  \
-		live_slot(ISOLATED);                                                               \
-		world_forget();                                                                    \
-		live_policy();                                                                     \
-		live_relink();                                                                     \
-		live_mark();                                                                       \
-	} while (0)
-
-/* world_reset() wrote links and peers of the test runs. */
-static void live_relink(void)
-{
-	world_link(if_nametoindex("np"), 1, 1, live_netnsid("np"));
-}
-
-#define NONE_REFUSED(what) CU_ASSERT_EQUAL(live_refused(what), 0)
-
-/* Traffic of a whole life in one direction of connecting. */
-static void whole_life(int family, bool pod_connects, const char *what)
-{
-	struct live_pair pair;
-
-	CU_ASSERT(live_open(&pair, family, pod_connects, pod_connects ? 443 : 8080, NULL));
-	CU_ASSERT_EQUAL(live_move(pair.pod, pair.peer, BULK, 500), BULK);
-	CU_ASSERT_EQUAL(live_move(pair.peer, pair.pod, BULK, 500), BULK);
-	CU_ASSERT_EQUAL(live_move(pair.pod, pair.peer, 1, 500), 1);
-	live_close(&pair);
-	usleep(50000);
-	NONE_REFUSED(what);
-}
 
 /* Rule: answers to an allowed SYN pass, both ways of asking; counter-case: another port. */
 static void test_handshake(void)
@@ -61,8 +20,8 @@ static void test_handshake(void)
 		int fd;
 
 		live_mark();
-		whole_life(family, true, "client");
-		whole_life(family, false, "server");
+		live_life(family, true, "client");
+		live_life(family, false, "server");
 		CU_ASSERT(live_counted(WARDER_INGRESS, R(ALLOWED_REPLY)) > 10);
 		CU_ASSERT(live_counted(WARDER_EGRESS, R(ALLOWED_REPLY)) > 10);
 		fd = live_socket(LIVE_POD, family, SOCK_STREAM, 0);
@@ -75,13 +34,6 @@ static void test_handshake(void)
 		CU_ASSERT(live_counted(WARDER_INGRESS, R(POLICY)) > 0);
 		close(fd);
 	}
-}
-
-static void set_linger(int fd)
-{
-	struct linger linger = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
 /* Rule: every lawful end of a connection passes: half-close, RST, abort, slow close, by either side. */
@@ -121,7 +73,7 @@ static void test_ends(void)
 			live_close(&pair);
 			/* RST. */
 			CU_ASSERT(live_open(&pair, family, pod_connects, port, NULL));
-			set_linger(pod_ends ? pair.pod : pair.peer);
+			live_linger(pod_ends ? pair.pod : pair.peer);
 			close(pod_ends ? pair.pod : pair.peer);
 			*(pod_ends ? &pair.pod : &pair.peer) = -1;
 			CU_ASSERT(live_reaches(pod_ends ? pair.peer : pair.pod, TCP_CLOSE, 1000));
@@ -182,8 +134,8 @@ static void test_orphans(void)
 	}
 	FOR_FAMILIES(family)
 	{
-		whole_life(family, true, "client without sockets");
-		whole_life(family, false, "server without sockets");
+		live_life(family, true, "client without sockets");
+		live_life(family, false, "server without sockets");
 	}
 	live_run(LIVE_NODE, "ethtool -K np gro off >/dev/null 2>&1");
 	live_run(LIVE_POD, "ethtool -K eth0 tso on >/dev/null 2>&1");
@@ -198,7 +150,7 @@ static void test_syncookies(void)
 	{
 		struct live_pair pair;
 
-		whole_life(family, false, "syncookies");
+		live_life(family, false, "syncookies");
 		/* The server speaks first. */
 		CU_ASSERT(live_open(&pair, family, false, 8080, NULL));
 		CU_ASSERT_EQUAL(live_move(pair.pod, pair.peer, 10, 500), 10);
@@ -244,8 +196,8 @@ static void test_revocation(void)
 			CU_ASSERT(live_counted(asked, R(POLICY)) +
 					  live_counted(asked, R(UNPROVEN_REPLY)) >
 				  0);
-			set_linger(pair.pod);
-			set_linger(pair.peer);
+			live_linger(pair.pod);
+			live_linger(pair.peer);
 			live_close(&pair);
 		}
 }
@@ -512,7 +464,7 @@ static void test_handmade(void)
 	CU_ASSERT(send(accepted, "exfiltrated", 11, 0) == 11);
 	CU_ASSERT(live_counts(WARDER_EGRESS, R(UNPROVEN_REPLY)));
 	CU_ASSERT_EQUAL(live_counted(WARDER_EGRESS, R(ALLOWED_REPLY)), 0);
-	set_linger(accepted);
+	live_linger(accepted);
 	close(accepted);
 	close(listener);
 }
@@ -544,7 +496,7 @@ static void test_simultaneous(void)
 			CU_ASSERT_EQUAL(live_move(b, a, 100, 500), 100);
 			NONE_REFUSED("simultaneous open");
 		}
-		set_linger(a);
+		live_linger(a);
 		close(a);
 		close(b);
 	}
