@@ -120,7 +120,7 @@ $(O)/man/warderctl.1: $(O)/bin/warderctl
 	@mkdir -p $(@D)
 	$< man $(@D)
 docs: $(O)/bin/warderctl ## the pages of docs/ that are made from tables
-	for page in alerts reasons commands; do $< reference $$page >docs/$$page.md || exit 1; done
+	for page in alerts reasons maps commands; do $< reference $$page >docs/$$page.md || exit 1; done
 
 prefix ?= /usr
 .PHONY: install

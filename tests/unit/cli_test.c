@@ -555,6 +555,7 @@ static void test_pages(void)
 
 	same_page("docs/alerts.md", warderctl_write_alerts);
 	same_page("docs/reasons.md", warderctl_write_reasons);
+	same_page("docs/maps.md", warderctl_write_maps);
 	same_page("docs/commands.md", warderctl_write_commands);
 	CU_ASSERT_PTR_NOT_NULL(file);
 	if (file) {

@@ -124,5 +124,6 @@ void warderctl_write_man(FILE *out, const char *noun); /* NULL: the page of ward
 void warderctl_write_commands(FILE *out);
 void warderctl_write_alerts(FILE *out);
 void warderctl_write_reasons(FILE *out);
+void warderctl_write_maps(FILE *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs/alerts.md and docs/reasons.md, from the tables of rules and reasons. */
+/* docs/alerts.md, docs/reasons.md and docs/maps.md, from the tables of rules, reasons and maps. */
 #include <string.h>
 
 #include "cli/command.h"
@@ -119,6 +119,27 @@ void warderctl_write_reasons(FILE *out)
 	}
 }
 
+void warderctl_write_maps(FILE *out)
+{
+	fputs("<!-- Made from include/warder/tbl/maps.tbl by `make docs`. -->\n"
+	      "# Maps\n\n"
+	      "Everything that the programs know and count is pinned below the bpffs directory "
+	      "(`/sys/fs/bpf/warder` unless `--bpffs` says otherwise), in `vN/maps/`, N being the "
+	      "layout version. All have BTF, so\n\n"
+	      "    bpftool map dump pinned /sys/fs/bpf/warder/v1/maps/peer4\n\n"
+	      "prints field names. The structs are in `include/warder/`. One agent writes, in an "
+	      "order that never shows a third verdict "
+	      "([decision 2](decisions/0002-refine-rewrite-coarsen.md)); writing by hand is not "
+	      "noticed and not mended before the next start.\n\n"
+	      "| map | type | key | value | written by | what it says |\n"
+	      "|---|---|---|---|---|---|\n",
+	      out);
+#define MAP(name, type, key, value, writer, what)                                                  \
+	fprintf(out, "| `%s` | %s | %s | %s | %s | %s |\n", #name, type, key, value, writer, what);
+#include "warder/tbl/maps.tbl"
+#undef MAP
+}
+
 int warderctl_reference(const struct warderctl_call *call)
 {
 	static const struct {
@@ -126,6 +147,7 @@ int warderctl_reference(const struct warderctl_call *call)
 		void (*write)(FILE *out);
 	} pages[] = {{"alerts", warderctl_write_alerts},
 		     {"reasons", warderctl_write_reasons},
+		     {"maps", warderctl_write_maps},
 		     {"commands", warderctl_write_commands}};
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
@@ -133,6 +155,6 @@ int warderctl_reference(const struct warderctl_call *call)
 			pages[i].write(stdout);
 			return WARDERCTL_OK;
 		}
-	return warderctl_fail(WARDERCTL_USAGE, "reference %s: alerts, reasons or commands",
+	return warderctl_fail(WARDERCTL_USAGE, "reference %s: alerts, reasons, maps or commands",
 			      call->arguments[0]);
 }
