@@ -70,8 +70,7 @@ static uint32_t *match_pods(struct compiler *c)
 		const struct warder_object *pod = c->pods[i];
 		struct namespace_labels spare;
 
-		if (pod->pod.host_network || pod->pod.phase == WARDER_POD_FINISHED ||
-		    !pod->pod.n_addrs)
+		if (!is_peer(pod) || (!pod->pod.n_addrs && !c->options->addressless))
 			continue;
 		if (!ns.name || strcmp(ns.name, pod->ns))
 			atoms_enter_namespace(&c->atoms, pod->ns,
