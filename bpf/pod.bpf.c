@@ -220,18 +220,35 @@ static __always_inline bool dhcp_answer(const struct flow *f)
 	       f->sport == 67 && f->dport == 68;
 }
 
+/*
+ * The address is not the pod's.  A bridge that has not learned a station floods its frames: these bear that
+ * station's MAC, and the pod's stack would ignore them.  Frames for the pod's own MAC are an attack or a
+ * wrong route.
+ */
+static __always_inline int wrong_destination(struct __sk_buff *skb, struct flow *f,
+					     const struct warder_link *link)
+{
+	__u8 mac[6] = {};
+
+	if (!bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)) && !(mac[0] & 1) &&
+	    !mac_equal(mac, link->mac))
+		return REFUSE(f, POD, FLOODED);
+	return REFUSE(f, POD, WRONG_DESTINATION);
+}
+
 GLOBAL int judge_to_pod(struct __sk_buff *skb, struct flow *f)
 {
-	const struct warder_link *from = 0;
+	const struct warder_link *from = 0, *link;
 	const struct warder_slot *slot;
 	__u32 ingress = skb->ingress_ifindex;
 	int reason;
 
 	if (!f)
 		return WARDER_REASON_INTERNAL;
-	slot = endpoint_find(f, link_find(f->link));
+	link = link_find(f->link);
+	slot = endpoint_find(f, link);
 	reason = parse_frame(skb, f);
-	if (!slot || !(f->slot_flags & WARDER_SLOT_LIVE))
+	if (!slot || !link || !(f->slot_flags & WARDER_SLOT_LIVE))
 		return REFUSE(f, POD, HOLD);
 	/* A bridge's own frames (STP) are the host's too. */
 	if (reason == WARDER_REASON_ETHERTYPE && !ingress)
@@ -243,7 +260,7 @@ GLOBAL int judge_to_pod(struct __sk_buff *skb, struct flow *f)
 	if (!slot_owns(slot, f->slot, f->generation, f->slot_flags, &f->dst, f->v4) &&
 	    !addr_is_group(&f->dst, f->v4) && (f->v4 || !addr_is_link_local(&f->dst)) &&
 	    (ingress || !dhcp_answer(f)))
-		return REFUSE(f, POD, WRONG_DESTINATION);
+		return wrong_destination(skb, f, link);
 	if (!ingress && !(f->slot_flags & WARDER_SLOT_JUDGE_HOST))
 		return WARDER_REASON_ALLOWED_HOST;
 	if (ingress == f->link)

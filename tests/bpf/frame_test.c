@@ -280,7 +280,7 @@ static void test_exceptions(void)
 	const struct row in[] = {
 		{ "host", { "10.0.0.1", "10.1.0.1", TCP, 1, 2 }, R(ALLOWED_HOST) },
 		{ "host, whatever its address", { "169.254.1.1", "10.1.0.1", TCP, 1, 2 }, R(ALLOWED_HOST) },
-		{ "host to another's address", { "10.0.0.1", "10.1.0.2", TCP, 1, 2 }, R(WRONG_DESTINATION) },
+		{ "host to another's address", { "10.0.0.1", "10.1.0.2", TCP, 1, 2, .dst_mac = 1 }, R(WRONG_DESTINATION) },
 		{ "node's address by another pod's link", { "10.0.0.1", "10.1.0.1", TCP, 1, 8080 }, R(ALLOWED), { .ingress = OTHER_LINK } },
 		{ "and another port", { "10.0.0.1", "10.1.0.1", TCP, 1, 2 }, R(POLICY), { .ingress = OTHER_LINK } },
 		{ "v6", { "fd00:f::1", "fd00::1", TCP, 1, 8080 }, R(ALLOWED), { .ingress = OTHER_LINK } },
@@ -289,8 +289,10 @@ static void test_exceptions(void)
 		{ "node's address, the mark of a pod", { "10.0.0.1", "10.1.0.1", TCP, 1, 8080 }, R(ALLOWED), { .ingress = UPLINK, .mark = 0x200 } },
 		{ "hairpin", { "10.0.0.1", "10.1.0.1", TCP, 1, 2 }, R(ALLOWED_SELF), { .ingress = 1 } },
 		{ "hairpin by its mark", { "10.0.0.1", "10.1.0.1", TCP, 1, 2 }, R(ALLOWED_SELF), { .ingress = UPLINK, .mark = 0x100 } },
-		{ "another's address", { "10.1.0.3", "10.1.0.2", TCP, 1, 2 }, R(WRONG_DESTINATION), { .ingress = UPLINK } },
-		{ "another's address v6", { "fd00::3", "fd00::2", TCP, 1, 2 }, R(WRONG_DESTINATION), { .ingress = UPLINK } },
+		{ "flooded by a bridge", { "10.1.0.3", "10.1.0.2", TCP, 1, 2, .dst_mac = 2 }, R(FLOODED), { .ingress = UPLINK } },
+		{ "another's address, in broadcast", { "10.1.0.3", "10.1.0.2", TCP, 1, 2, .dst_mac = 0xff }, R(WRONG_DESTINATION), { .ingress = UPLINK } },
+		{ "another's address", { "10.1.0.3", "10.1.0.2", TCP, 1, 2, .dst_mac = 1 }, R(WRONG_DESTINATION), { .ingress = UPLINK } },
+		{ "another's address v6", { "fd00::3", "fd00::2", TCP, 1, 2, .dst_mac = 1 }, R(WRONG_DESTINATION), { .ingress = UPLINK } },
 		{ "multicast", { "10.1.0.3", "224.0.0.251", UDP, 1, 2 }, R(POLICY), { .ingress = UPLINK } },
 	};
 	const struct row judged[] = {
