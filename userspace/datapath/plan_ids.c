@@ -72,7 +72,6 @@ bool plan_ids_rest(struct plan_ids *ids, __u32 id)
 	if (ids->state[id] != FREE)
 		return false;
 	ids->state[id] = RESTING;
-	ids->resting++;
 	return true;
 }
 

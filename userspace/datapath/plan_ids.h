@@ -30,7 +30,7 @@ void plan_ids_begin(struct plan_ids *ids);
 void plan_ids_undo(struct plan_ids *ids);
 /* The lowest free id, now taken; PLAN_NONE = none. */
 __u32 plan_ids_take(struct plan_ids *ids);
-/* True where the id was free: now it rests. */
+/* True where the id was free: it rests from this plan on, and a grace period before that plan is no help. */
 bool plan_ids_rest(struct plan_ids *ids, __u32 id);
 void plan_ids_grace(struct plan_ids *ids);
 
