@@ -210,6 +210,7 @@ class Cluster:
         self.cgroup = os.path.join(cgroup_mount(), self.tag)
         self.pods, self.objects, self.files, self.agent = {}, {}, set(), None
         self.next_pod, self.next_link, self.alerts_read = 10, itertools.count(), 0
+        self.link_name = self.link_index = None  # of the next pod's link, where a test wants one that was another's
         self.manifests, self.run_dir = self.dir + "/manifests", self.dir + "/run"
         self.bpffs, self.alert_file, self.log = self.dir + "/bpf/warder", self.dir + "/alerts.json", self.dir + "/warderd.log"
         self.node_name = "node-1"
@@ -265,7 +266,8 @@ class Cluster:
         ip(outside, "link set lo up", "addr add 203.0.113.10/24 dev eth0", "addr add 2001:db8:1::10/64 dev eth0 nodad",
            "link set eth0 up", "route add default via 203.0.113.1", "route add default via 2001:db8:1::1")
         if self.topology == "bridged":
-            ip(self.netns, "link add br0 type bridge", "link set br0 up", "addr add 10.244.0.1/16 dev br0",
+            # Its own MAC, as CNI plugins give it one: else that of a port, which goes with the port.
+            ip(self.netns, "link add br0 address 0a:58:0a:f4:00:01 type bridge", "link set br0 up", "addr add 10.244.0.1/16 dev br0",
                "addr add fd00:10:244::1/64 dev br0 nodad")
         self.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.node_name},
                   "spec": {"podCIDRs": ["10.244.0.0/16", "fd00:10:244::/64"]},
@@ -280,7 +282,9 @@ class Cluster:
         """A veth from the node to the pod's namespace; returns the host side's name and the pod's MAC."""
         number = next(self.next_link)
         host, mac = "wv%d" % number, "0a:58:00:00:%02x:%02x" % (number >> 8, number & 255)
-        ip(self.netns, "link add %s index %d type veth peer name %s netns %s address %s" % (host, 100 + number, inner, netns, mac))
+        host, self.link_name = self.link_name or host, None
+        index, self.link_index = self.link_index or 100 + number, None
+        ip(self.netns, "link add %s index %d type veth peer name %s netns %s address %s" % (host, index, inner, netns, mac))
         node, pod = ["link set %s up" % host], ["link set %s up" % inner]
         if self.topology == "bridged":
             node.append("link set %s master br0" % host)
@@ -302,6 +306,10 @@ class Cluster:
         ip(self.netns, *node)
         ip(netns, *pod)
         return host, mac
+
+    def link(self, name):
+        """What the kernel says of a link of the node: ifindex, link_netnsid, ..."""
+        return json.loads(command(["ip", "-n", self.netns, "-j", "link", "show", "dev", name]))[0]
 
     def addresses(self):
         """Fresh pod addresses of the cluster's families."""
@@ -348,9 +356,11 @@ class Cluster:
         return pod.ready()
 
     def delete_pod(self, pod, manifest=True):
-        """Ends its process, removes its namespace (and so its links) and its cgroup, and its object."""
+        """Ends its process, removes its links, its namespace and its cgroup, and its object."""
         pod.stop()
         if pod.netns != self.netns:
+            # As a CNI plugin does: with the namespace alone they would go a little later.
+            ip(self.netns, *("link del " + link for link in pod.links))
             command(["ip", "netns", "del", pod.netns])
         path = pod.cgroup
         while os.path.basename(path).find("pod" + pod.uid[:4]) < 0 and path != self.cgroup:
