@@ -114,6 +114,26 @@ static void datapath_event(void *data, const struct warder_event *event)
 	warder_telemetry_event(agent.telemetry, event);
 }
 
+static void find_lines(void *data, const char *name, __u32 max_entries, __u64 bytes, __u32 id)
+{
+	if (!strcmp(name, "lines"))
+		*(__u32 *)data = id;
+}
+
+/* What the agent before told of these maps is not told again. */
+static void resume_alerts(const char *run_dir)
+{
+	char path[4096];
+	__u32 lines = 0;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/alerts.state", run_dir);
+	warder_datapath_map_info(agent.datapath, find_lines, &lines);
+	rc = warder_telemetry_resume(agent.telemetry, path, lines);
+	if (rc && rc != -ENOENT && rc != -ESTALE)
+		log_warning("%s: %s; what was refused before is told again", path, strerror(-rc));
+}
+
 static void datapath_attached(void *data, __u32 ifindex, int error)
 {
 	if (error)
@@ -191,6 +211,7 @@ static int open_parts(void)
 				 },
 				 &datapath_sink, &agent.datapath, &error))
 		goto failed;
+	resume_alerts(config->run_dir);
 	if (warder_api_open(agent.loop, socket, agent_calls, agent_n_calls, &agent, &agent.api, &error))
 		goto failed;
 	return 0;

@@ -397,6 +397,15 @@ void warder_aggregate_counts(const struct warder_aggregate *aggregate,
 	ret->lines = HASH_COUNT(aggregate->lines);
 }
 
+void warder_aggregate_pending(const struct warder_aggregate *aggregate,
+			      struct warder_counter ret[WARDER_OVERFLOWS])
+{
+	for (const struct line *line = aggregate->lines; line; line = line->hh.next)
+		counter_add(&ret[line->alert->reason % WARDER_REASON_MAX +
+				 WARDER_REASON_MAX * !!line->alert->audited],
+			    line->pending.packets, line->pending.bytes);
+}
+
 void warder_aggregate_each(const struct warder_aggregate *aggregate,
 			   void (*each)(void *data, const struct warder_alert *alert), void *data)
 {

@@ -43,6 +43,9 @@ struct warder_aggregate_counts {
 };
 void warder_aggregate_counts(const struct warder_aggregate *aggregate,
 			     struct warder_aggregate_counts *ret);
+/* What is pending, by reason + WARDER_REASON_MAX * audited; added to `ret`. */
+void warder_aggregate_pending(const struct warder_aggregate *aggregate,
+			      struct warder_counter ret[WARDER_OVERFLOWS]);
 /* Every line that is remembered, open or closed; total_* are since it was first seen. */
 void warder_aggregate_each(const struct warder_aggregate *aggregate,
 			   void (*each)(void *data, const struct warder_alert *alert), void *data);

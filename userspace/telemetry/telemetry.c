@@ -15,13 +15,15 @@
 #include "base/cleanup.h"
 #include "telemetry/aggregate.h"
 #include "telemetry/clock.h"
+#include "telemetry/state.h"
 #include "telemetry/tenancy.h"
 #include "telemetry/writer.h"
 
-#define WINDOW_MS	 10000
-#define LINES		 4096
-#define LINES_PER_SOURCE 128
-#define CLOSE_MS	 2000
+#define WINDOW_MS	  10000
+#define LINES		  4096
+#define LINES_PER_SOURCE  128
+#define CLOSE_MS	  2000
+#define KEEP_BYTES_PER_MS 256
 
 struct listener {
 	void (*alert)(void *data, const struct warder_alert *alert);
@@ -40,19 +42,22 @@ struct warder_telemetry {
 	struct warder_aggregate *aggregate;
 	struct warder_writer *writer;
 	struct listener *listeners;
-	struct warder_counter overflow[WARDER_OVERFLOWS]; /* counted so far */
-	struct warder_counter lost;			  /* of alerts given up and not yet told */
+	struct warder_state state;  /* overflow: counted so far */
+	char *state_path;	    /* NULL: nothing is kept */
+	__u64 kept;		    /* packets that were counted when it was kept last, plus told */
+	__u64 keep_at;		    /* not before */
+	struct warder_counter lost; /* of alerts given up and not yet told */
 	__u64 events, alerts;
 };
 
-static void boot_id(char ret[9])
+static void boot_id(char ret[WARDER_STATE_BOOT])
 {
 	CLEANUP(cleanup_close)
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, WARDER_STATE_BOOT - 1);
 
-	if (fd < 0 || read(fd, ret, 8) != 8)
-		memcpy(ret, "00000000", 8);
-	ret[8] = '\0';
+	ret[n > 0 ? n : 0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
 }
 
 static void set_id(struct warder_telemetry *telemetry, struct warder_alert *alert)
@@ -114,6 +119,7 @@ static void release(struct warder_telemetry *telemetry)
 	free(listener);
 	warder_tenancies_free(telemetry->tenancies);
 	warder_aggregate_free(telemetry->aggregate);
+	free(telemetry->state_path);
 	free(telemetry->node);
 	free(telemetry->cluster);
 	free(telemetry);
@@ -131,7 +137,6 @@ int warder_telemetry_open(uv_loop_t *loop, const struct warder_telemetry_options
 		.data = telemetry,
 		.alert = on_alert,
 	};
-	char boot[9];
 	int err;
 
 	if (!telemetry)
@@ -148,9 +153,10 @@ int warder_telemetry_open(uv_loop_t *loop, const struct warder_telemetry_options
 		return warder_error_set(error, -ENOMEM, "no memory for alerts");
 	}
 	warder_clock_refresh(&telemetry->clock);
-	boot_id(boot);
-	snprintf(telemetry->id_prefix, sizeof(telemetry->id_prefix), "%s-%s-%llx", telemetry->node,
-		 boot, warder_clock_now(&telemetry->clock) / 1000000);
+	boot_id(telemetry->state.boot);
+	snprintf(telemetry->id_prefix, sizeof(telemetry->id_prefix), "%s-%.8s-%llx",
+		 telemetry->node, telemetry->state.boot,
+		 warder_clock_now(&telemetry->clock) / 1000000);
 	err = warder_writer_open(options->alerts ? options->alerts : "-", 0, &telemetry->writer,
 				 error);
 	if (err < 0) {
@@ -161,12 +167,77 @@ int warder_telemetry_open(uv_loop_t *loop, const struct warder_telemetry_options
 	return 0;
 }
 
+/* What is to be kept, as bytes. */
+static void *pack(struct warder_telemetry *telemetry, size_t *ret_size)
+{
+	memset(telemetry->state.pending, 0, sizeof(telemetry->state.pending));
+	warder_aggregate_pending(telemetry->aggregate, telemetry->state.pending);
+	return warder_state_pack(&telemetry->state, telemetry->tenancies, ret_size);
+}
+
+/* Where something changed; a large state (many CPUs under a flood) less often. */
+static void keep_state(struct warder_telemetry *telemetry)
+{
+	struct warder_aggregate_counts counts;
+	CLEANUP(cleanup_free) void *bytes = NULL;
+	__u64 now = uv_now(telemetry->loop);
+	size_t size;
+
+	warder_aggregate_counts(telemetry->aggregate, &counts);
+	if (!telemetry->state_path || now < telemetry->keep_at ||
+	    telemetry->kept == counts.added.packets + counts.told.packets)
+		return;
+	bytes = pack(telemetry, &size);
+	if (!bytes || warder_state_write(telemetry->state_path, bytes, size) < 0)
+		return; /* the next tick tries again */
+	telemetry->kept = counts.added.packets + counts.told.packets;
+	telemetry->keep_at = now + size / KEEP_BYTES_PER_MS;
+}
+
+/* Counts without their pair; `index`: reason + WARDER_REASON_MAX * audited. */
+static int add_gathered(struct warder_telemetry *telemetry, unsigned index,
+			struct warder_counter counts)
+{
+	struct warder_alert alert = {.other = true,
+				     .reason = index % WARDER_REASON_MAX,
+				     .audited = index / WARDER_REASON_MAX};
+
+	alert.rule = warder_rule_of(alert.reason, alert.audited);
+	alert.direction = WARDER_ALERT_DIRECTION_UNKNOWN;
+	alert.packets = counts.packets;
+	alert.bytes = counts.bytes;
+	alert.time_ns = warder_clock_now(&telemetry->clock);
+	alert.first_ns = alert.last_ns = alert.time_ns;
+	return warder_aggregate_add(telemetry->aggregate, &alert, uv_now(telemetry->loop));
+}
+
+int warder_telemetry_resume(struct warder_telemetry *telemetry, const char *path, __u32 lines_id)
+{
+	int err;
+
+	telemetry->state.lines_id = lines_id;
+	telemetry->state_path = strdup(path);
+	if (!telemetry->state_path)
+		return -ENOMEM;
+	err = warder_state_read(path, &telemetry->state, telemetry->tenancies);
+	for (unsigned i = 0; !err && i < WARDER_OVERFLOWS; i++)
+		if (telemetry->state.pending[i].packets)
+			add_gathered(telemetry, i, telemetry->state.pending[i]);
+	return err;
+}
+
 void warder_telemetry_close(struct warder_telemetry *telemetry)
 {
+	CLEANUP(cleanup_free) void *bytes = NULL;
+	size_t size;
+
 	if (!telemetry)
 		return;
 	warder_aggregate_flush(telemetry->aggregate, uv_now(telemetry->loop));
 	tell_lost(telemetry);
+	bytes = telemetry->state_path ? pack(telemetry, &size) : NULL;
+	if (bytes)
+		warder_state_write(telemetry->state_path, bytes, size);
 	warder_writer_close(telemetry->writer, CLOSE_MS);
 	release(telemetry);
 }
@@ -217,23 +288,17 @@ void warder_telemetry_overflow(struct warder_telemetry *telemetry,
 			       const struct warder_counter overflow[WARDER_OVERFLOWS])
 {
 	for (unsigned i = 0; i < WARDER_OVERFLOWS; i++) {
-		struct warder_counter *seen = &telemetry->overflow[i];
-		struct warder_alert alert = {.other = true,
-					     .reason = i % WARDER_REASON_MAX,
-					     .audited = i / WARDER_REASON_MAX};
+		struct warder_counter *seen = &telemetry->state.overflow[i], more = {0};
 
 		if (overflow[i].packets <= seen->packets)
 			continue;
-		alert.rule = warder_rule_of(alert.reason, alert.audited);
-		alert.direction = WARDER_ALERT_DIRECTION_UNKNOWN;
-		alert.packets = overflow[i].packets - seen->packets;
-		alert.bytes = overflow[i].bytes > seen->bytes ? overflow[i].bytes - seen->bytes : 0;
-		alert.time_ns = warder_clock_now(&telemetry->clock);
-		alert.first_ns = alert.last_ns = alert.time_ns;
-		if (warder_aggregate_add(telemetry->aggregate, &alert, uv_now(telemetry->loop)) < 0)
+		more.packets = overflow[i].packets - seen->packets;
+		if (overflow[i].bytes > seen->bytes)
+			more.bytes = overflow[i].bytes - seen->bytes;
+		if (add_gathered(telemetry, i, more) < 0)
 			continue;
-		seen->packets += alert.packets;
-		seen->bytes += alert.bytes;
+		seen->packets += more.packets;
+		seen->bytes += more.bytes;
 	}
 }
 
@@ -243,6 +308,7 @@ void warder_telemetry_tick(struct warder_telemetry *telemetry)
 	warder_tenancies_turn(telemetry->tenancies);
 	warder_aggregate_tick(telemetry->aggregate, uv_now(telemetry->loop));
 	tell_lost(telemetry);
+	keep_state(telemetry);
 }
 
 void warder_telemetry_reopen(struct warder_telemetry *telemetry)

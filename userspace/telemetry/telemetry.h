@@ -109,6 +109,15 @@ struct warder_telemetry;
 int warder_telemetry_open(uv_loop_t *loop, const struct warder_telemetry_options *options,
 			  const struct warder_telemetry_lookup *lookup,
 			  struct warder_telemetry **ret, struct warder_error *error);
+/*
+ * Takes over from the agent before: what that one had counted of the same maps (`lines_id`: the
+ * kernel's id of map `lines`) is not counted again, and what it had not told is told now.  From then on
+ * the same is kept in `path`, once a second.  A stop and a start are exact; after kill -9 what was
+ * counted in the last second may be told twice or not at all (`counters` stay exact).  0, or why the
+ * file cannot be used (-ENOENT: there is none; -ESTALE: of other maps or another boot): then all that
+ * the maps hold is told anew.  Call it before any record.
+ */
+int warder_telemetry_resume(struct warder_telemetry *telemetry, const char *path, __u32 lines_id);
 /* Tells what is pending, waits at most two seconds for it to be written.  The loop need not run. */
 void warder_telemetry_close(struct warder_telemetry *telemetry);
 /* A record of either ring, or a line of a sweep, in any order. */

@@ -120,6 +120,27 @@ void warder_tenancies_turn(struct warder_tenancies *tenancies)
 		forget(tenancies, tenancies->ended);
 }
 
+size_t warder_tenancies_open_count(const struct warder_tenancies *tenancies)
+{
+	return HASH_COUNT(tenancies->all) - tenancies->n_ended;
+}
+
+void warder_tenancies_each_open(const struct warder_tenancies *tenancies,
+				void (*each)(void *data, const struct warder_event *seen),
+				void *data)
+{
+	for (const struct tenancy *t = tenancies->all; t; t = t->hh.next) {
+		struct warder_event seen = {.cpu = t->key.cpu,
+					    .index = t->key.index,
+					    .tenancy = t->key.tenancy,
+					    .packets = t->seen.packets,
+					    .bytes = t->seen.bytes};
+
+		if (!t->ended)
+			each(data, &seen);
+	}
+}
+
 size_t warder_tenancies_count(const struct warder_tenancies *tenancies)
 {
 	return HASH_COUNT(tenancies->all);

@@ -26,6 +26,11 @@ int warder_tenancies_tell(struct warder_tenancies *tenancies, const struct warde
  * before its end and told after it counts nothing; no reader holds a line back for longer.
  */
 void warder_tenancies_turn(struct warder_tenancies *tenancies);
+/* Those that have not ended, with what was counted of them. */
+size_t warder_tenancies_open_count(const struct warder_tenancies *tenancies);
+void warder_tenancies_each_open(const struct warder_tenancies *tenancies,
+				void (*each)(void *data, const struct warder_event *seen),
+				void *data);
 size_t warder_tenancies_count(const struct warder_tenancies *tenancies);
 
 #endif
