@@ -89,11 +89,13 @@ $(O)/tests/vm/%: $(O)/obj/tests/vm/%.o | $(BPF_OBJ)
 unit-programs: $(UNIT)
 bpf-programs: $(BPFTEST)
 
-.PHONY: test test-unit test-bpf test-e2e test-vm demo
+.PHONY: test-fuzz test test-unit test-bpf test-e2e test-vm demo
 test: ## every test that this machine can run
 	@O=$(O) tools/test
 test-unit: ## tests of the parts, without root
 	@O=$(O) tools/test unit
+test-fuzz: ## manifests and objects by libFuzzer, under sanitizers
+	@O=$(O) tools/test fuzz
 test-bpf: ## the real programs under test run
 	@O=$(O) tools/test bpf
 test-e2e: ## pods as network namespaces, real packets

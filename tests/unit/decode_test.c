@@ -514,6 +514,15 @@ static void test_every_type_everywhere(void)
 	}
 }
 
+/* A field of no name in a policy's spec: the decoder looked for it for ever (found by tests/fuzz). */
+static void test_field_of_no_name(void)
+{
+	struct warder_object *object = good(NP("", "{'podSelector':{},'':7}"));
+
+	CU_ASSERT(object->policy->broken != NULL);
+	warder_object_unref(object);
+}
+
 static const struct suite_test tests[] = {
 	{"a pod's defaults", test_pod_defaults},
 	{"a whole pod", test_pod_whole},
@@ -526,6 +535,7 @@ static const struct suite_test tests[] = {
 	{"kinds", test_kinds},
 	{"policies of unknown versions", test_policy_versions},
 	{"equality", test_equal},
+	{"a field of no name", test_field_of_no_name},
 	{"every type everywhere", test_every_type_everywhere},
 };
 

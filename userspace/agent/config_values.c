@@ -12,7 +12,8 @@
 
 #include "base/cleanup.h"
 
-#define RUN_DIR_MAX 90 /* a UNIX socket's path has 108 bytes, and the socket's name comes behind   \
+#define RUN_DIR_MAX                                                                                \
+	90 /* a UNIX socket's path has 108 bytes, and the socket's name comes behind   \
 			*/
 #define NAME_MAX_ 253
 

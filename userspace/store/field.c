@@ -91,8 +91,10 @@ static bool is_one_of(const char *name, const char *names)
 {
 	size_t length = strlen(name);
 
+	if (!length) /* a field of no name would be found everywhere, for ever */
+		return false;
 	for (const char *at = names; (at = strstr(at, name)); at += length)
-		if (length && (at == names || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+		if ((at == names || at[-1] == ' ') && (!at[length] || at[length] == ' '))
 			return true;
 	return false;
 }
