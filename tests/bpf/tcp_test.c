@@ -430,7 +430,8 @@ static __u32 syn_ack_number(int tap, __u16 port)
 
 		if (n >= 54 && frame[12] == 8 && frame[23] == TCP && frame[47] == (SYN | ACK) &&
 		    (frame[36] << 8 | frame[37]) == port)
-			return ntohl(*(uint32_t *)(void *)(frame + 38));
+			return (__u32)frame[38] << 24 | frame[39] << 16 | frame[40] << 8 |
+			       frame[41];
 	}
 	return 0;
 }
