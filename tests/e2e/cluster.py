@@ -52,7 +52,7 @@ def command(argv, **more):
 
 def ip(netns, *lines):
     """Lines of `ip -batch` in a namespace."""
-    done = subprocess.run(["ip", "-n", netns, "-batch", "-"], input="\n".join(lines) + "\n", capture_output=True, text=True)
+    done = subprocess.run(["nsenter", "--net=/run/netns/" + netns, "ip", "-batch", "-"], input="\n".join(lines) + "\n", capture_output=True, text=True)
     if done.returncode:
         raise Failure("ip -n %s: %s\n%s" % (netns, done.stderr.strip(), "\n".join(lines)))
 
@@ -309,7 +309,7 @@ class Cluster:
 
     def link(self, name):
         """What the kernel says of a link of the node: ifindex, link_netnsid, ..."""
-        return json.loads(command(["ip", "-n", self.netns, "-j", "link", "show", "dev", name]))[0]
+        return json.loads(command(["nsenter", "--net=/run/netns/" + self.netns, "ip", "-j", "link", "show", "dev", name]))[0]
 
     def addresses(self):
         """Fresh pod addresses of the cluster's families."""
