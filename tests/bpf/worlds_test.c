@@ -12,6 +12,7 @@
 
 #include "datapath/explain_kernel.h"
 #include "naive.h"
+#include "policy/explain.h"
 #include "suite.h"
 #include "warder/reason.h"
 #include "worlds.h"
@@ -68,9 +69,14 @@ static int exception(const struct warder_matrix *matrix,
 		return node && !probe->address_only ? WARDER_REASON_ALLOWED_HOST : -1;
 	if (is_own(endpoint->pod, &probe->peer))
 		return WARDER_REASON_ALLOWED_SELF;
-	if (who->flags & WARDER_PEER_SERVICE || is_frontend(matrix, probe))
-		return endpoint->isolated[WARDER_EGRESS] ? WARDER_REASON_SERVICE
-							 : WARDER_REASON_ALLOWED;
+	if (who->flags & (WARDER_PEER_NODE | WARDER_PEER_HOST) ? is_frontend(matrix, probe)
+							       : who->flags & WARDER_PEER_SERVICE)
+		return warder_matrix_verdict(
+			       matrix, WARDER_EGRESS, endpoint->group, matrix->service_class,
+			       warder_matrix_port_class(matrix, probe->protocol, probe->port)) &
+				       1
+			       ? WARDER_REASON_ALLOWED
+			       : WARDER_REASON_SERVICE;
 	return node ? WARDER_REASON_ALLOWED_HOST : -1;
 }
 
@@ -146,6 +152,61 @@ static bool check_probe(struct world *world, const struct warder_matrix *matrix,
 	return true;
 }
 
+/* What `warderctl explain --kernel` does. */
+static int ask_kernel(void *data, const struct warder_explain_side *side, unsigned *ret_verdict,
+		      enum warder_reason *ret_reason, struct warder_error *error)
+{
+	struct warder_explain_kernel_question question = {
+		.endpoint = side->endpoint,
+		.direction = side->direction,
+		.peer = side->peer,
+		.class = side->class,
+		.protocol = side->protocol,
+		.port = side->port,
+	};
+	struct warder_explain_kernel_answer answer;
+	int rc = warder_explain_kernel_ask(kernel, &question, &answer, error);
+
+	if (!rc) {
+		*ret_verdict = answer.allowed | answer.would << 1;
+		*ret_reason = answer.reason;
+	}
+	return rc;
+}
+
+/* explain says the same with and without --kernel, exceptions and all. */
+static bool check_explain(struct world *world, const struct warder_matrix *matrix,
+			  const struct world_probe *probe)
+{
+	struct warder_explainer *explainer =
+		warder_explainer_new(world->store, &world->options, matrix);
+	char pod[400], peer[WARDER_ADDRESS_TEXT], port[8], text[256];
+	struct warder_probe question = {.port = port, .protocol = probe->protocol};
+	struct warder_explanation plain = {}, real = {};
+	struct warder_error error = {};
+	bool same = true;
+
+	snprintf(pod, sizeof(pod), "%s/%s", probe->ns, probe->pod);
+	snprintf(port, sizeof(port), "%u", probe->port);
+	warder_addr_format(&probe->peer, peer);
+	question.from = probe->direction == WARDER_EGRESS ? pod : peer;
+	question.to = probe->direction == WARDER_EGRESS ? peer : pod;
+	if (!warder_explain(explainer, &question, &plain, &error)) {
+		warder_explainer_ask(explainer, &(struct warder_explain_judge){.ask = ask_kernel});
+		same = !warder_explain(explainer, &question, &real, &error) &&
+		       plain.reason == real.reason &&
+		       !memcmp(plain.side, real.side, sizeof(plain.side));
+		if (!same)
+			printf("DIFF explain, %s: reason %u, with --kernel %u %s\n",
+			       world_probe_text(world, probe, text, sizeof(text)), plain.reason,
+			       real.reason, error.text);
+	}
+	warder_explanation_clear(&plain);
+	warder_explanation_clear(&real);
+	warder_explainer_free(explainer);
+	return same;
+}
+
 static unsigned check_world(struct world *world, unsigned probes)
 {
 	struct warder_error error = {};
@@ -164,6 +225,8 @@ static unsigned check_world(struct world *world, unsigned probes)
 		if (!world_probe(world, &probe))
 			break;
 		wrong += !check_probe(world, matrix, &probe);
+		if (i % 4 == 0)
+			wrong += !check_explain(world, matrix, &probe);
 	}
 	warder_matrix_free(matrix);
 	return wrong;

@@ -3,6 +3,7 @@
  * counter that moved. */
 #include "datapath/explain_kernel.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -11,15 +12,25 @@
 #include "datapath/datapath.h"
 #include "datapath/frames.h"
 #include "datapath/state.h"
+#include "warder/flow.h"
 
-#define UPLINK	  0x7fff0001 /* an ingress interface that is no pod's */
-#define SPORT	  61000	     /* of the packets; another one where the question is about this port */
-#define MAX_FLOWS 4096
+#define FIRST_LINK 16	      /* lo is 1 */
+#define UPLINK	   0x7fff0001 /* an ingress interface that is no pod's */
+#define SPORT	   61000 /* of the packets; another one where the question is about this port */
+#define MAX_FLOWS  4096
+#define FORGET_AFTER                                                                               \
+	1024 /* questions: allowed datagrams leave flows, which must not fill the map */
 
 struct invented { /* what the machine would know of an endpoint */
 	struct warder_addr *addrs;
 	size_t n_addrs;
 	struct warder_addr by_family[2]; /* the first of IPv4 and IPv6 */
+	struct warder_link link;
+};
+
+struct numbered { /* a pod keeps its link from one matrix to the next */
+	__u8 uid[16];
+	__u32 ifindex;
 };
 
 struct warder_explain_kernel {
@@ -29,6 +40,9 @@ struct warder_explain_kernel {
 	struct invented *invented;
 	size_t n;
 	struct warder_matrix_peer *peers; /* the matrix's, and a ghost for each class */
+	struct numbered *numbered;
+	size_t n_numbered;
+	unsigned asked;
 	struct warder_counter *seen; /* slots * WARDER_COUNTERS_PER_SLOT: of before each question */
 	__u32 seen_slots;
 };
@@ -52,6 +66,7 @@ void warder_explain_kernel_close(struct warder_explain_kernel *kernel)
 		return;
 	forget_endpoints(kernel);
 	warder_datapath_close(kernel->datapath);
+	free(kernel->numbered);
 	free(kernel->seen);
 	free(kernel);
 }
@@ -91,6 +106,41 @@ static struct warder_addr invent_address(__u32 index, bool v4)
 	return addr;
 }
 
+/* The objects' own UIDs may be missing or the same: a hash of namespace and name stands for them. */
+static void name_endpoint(const struct warder_object *pod, __u8 ret[16])
+{
+	__u64 hash[2] = {0xcbf29ce484222325, 0x84222325cbf29ce4};
+	const char *parts[2] = {pod->ns, pod->name};
+
+	for (int part = 0; part < 2; part++) {
+		const char *c = parts[part];
+
+		do {
+			hash[0] = (hash[0] ^ (__u8)*c) * 0x100000001b3;
+			hash[1] = (hash[1] + (__u8)*c) * 0x9e3779b97f4a7c15 ^ hash[1] >> 29;
+		} while (*c++);
+	}
+	memcpy(ret, hash, sizeof(hash));
+}
+
+/* 0 = no memory, or more pods than there are links. */
+static __u32 number_link(struct warder_explain_kernel *kernel, const __u8 uid[16])
+{
+	struct numbered *more;
+
+	for (size_t i = 0; i < kernel->n_numbered; i++)
+		if (!memcmp(kernel->numbered[i].uid, uid, 16))
+			return kernel->numbered[i].ifindex;
+	more = realloc(kernel->numbered, (kernel->n_numbered + 1) * sizeof(*more));
+	if (!more || kernel->n_numbered + FIRST_LINK >= WARDER_LINKS)
+		return 0;
+	kernel->numbered = more;
+	more += kernel->n_numbered;
+	memcpy(more->uid, uid, 16);
+	more->ifindex = FIRST_LINK + kernel->n_numbered++;
+	return more->ifindex;
+}
+
 static int invent_endpoint(struct warder_explain_kernel *kernel, size_t index)
 {
 	const struct warder_matrix_endpoint *endpoint = &kernel->matrix->endpoints[index];
@@ -98,7 +148,12 @@ static int invent_endpoint(struct warder_explain_kernel *kernel, size_t index)
 	struct warder_plan_endpoint *plan = &kernel->plan[index];
 	struct invented *invented = &kernel->invented[index];
 	bool has[2] = {};
+	__u8 uid[16];
 
+	name_endpoint(endpoint->pod, uid);
+	invented->link = (struct warder_link){.ifindex = number_link(kernel, uid), .netnsid = -1};
+	if (!invented->link.ifindex)
+		return -ENOMEM;
 	invented->addrs = calloc(pod->n_addrs + 2, sizeof(*invented->addrs));
 	if (!invented->addrs)
 		return -ENOMEM;
@@ -113,17 +168,17 @@ static int invent_endpoint(struct warder_explain_kernel *kernel, size_t index)
 	for (int family = 0; family < 2; family++) {
 		if (has[family])
 			continue;
-		invented->by_family[family] = invent_address(index, !family);
+		invented->by_family[family] = invent_address(invented->link.ifindex, !family);
 		invented->addrs[invented->n_addrs++] = invented->by_family[family];
 	}
 	*plan = (struct warder_plan_endpoint){
 		.endpoint = endpoint,
 		.addrs = invented->addrs,
 		.n_addrs = invented->n_addrs,
+		.links = &invented->link,
+		.n_links = 1,
 	};
-	/* The objects' own UIDs may be missing or the same: the index names the endpoint here. */
-	plan->uid[0] = 0xee;
-	memcpy(plan->uid + 8, &index, sizeof(index));
+	memcpy(plan->uid, uid, sizeof(uid));
 	return 0;
 }
 
@@ -190,7 +245,14 @@ int warder_explain_kernel_use(struct warder_explain_kernel *kernel,
 	rc = rc
 		     ?: warder_datapath_apply(kernel->datapath, &with_ghosts, kernel->plan,
 					      kernel->n, NULL, error);
-	return rc ?: make_room_for_counters(kernel);
+	return rc;
+}
+
+void warder_explain_kernel_watch(struct warder_explain_kernel *kernel, void (*written)(void *data),
+				 void *data)
+{
+	kernel->datapath->sink.written = written;
+	kernel->datapath->sink.data = data;
 }
 
 /* The one counter of the slot that moved in this direction; an audited one moves beside it. */
@@ -246,6 +308,32 @@ static size_t build(const struct warder_explain_kernel *kernel,
 	return warder_frame_build(&frame, bytes);
 }
 
+/* As the programs find it: by the link. */
+static __u16 slot_of(const struct warder_explain_kernel *kernel, size_t endpoint)
+{
+	__u32 ifindex = kernel->invented[endpoint].link.ifindex;
+	const struct warder_link *link =
+		warder_mirror_get(kernel->datapath->mirror, WARDER_TABLE_LINKS, &ifindex);
+
+	return link && link->ifindex == ifindex ? link->slot : 0;
+}
+
+static int forget_flows(struct warder_explain_kernel *kernel)
+{
+	const struct warder_maps *maps = &kernel->datapath->maps;
+	int flows = warder_maps_find(maps, "flows"),
+	    budgets = warder_maps_find(maps, "flow_budgets");
+	struct warder_flow_budget none = {};
+	struct warder_flow_key key;
+	int rc = 0;
+
+	while (!bpf_map_get_next_key(flows, NULL, &key) && !rc)
+		rc = bpf_map_delete_elem(flows, &key);
+	for (__u32 i = 0; !rc && i < 2 * kernel->datapath->constants.shape.slots; i++)
+		rc = bpf_map_update_elem(budgets, &i, &none, BPF_ANY);
+	return rc;
+}
+
 int warder_explain_kernel_ask(struct warder_explain_kernel *kernel,
 			      const struct warder_explain_kernel_question *question,
 			      struct warder_explain_kernel_answer *ret, struct warder_error *error)
@@ -257,22 +345,27 @@ int warder_explain_kernel_ask(struct warder_explain_kernel *kernel,
 	__u16 slot;
 	int rc;
 
-	slot = question->endpoint < kernel->n
-		       ? warder_planner_slot(kernel->datapath->planner,
-					     kernel->plan[question->endpoint].uid)
-		       : 0;
+	slot = question->endpoint < kernel->n ? slot_of(kernel, question->endpoint) : 0;
 	if (!slot)
 		return warder_error_set(error, -ENOENT, "endpoint %zu has no slot",
 					question->endpoint);
+	if (++kernel->asked % FORGET_AFTER == 0) {
+		rc = forget_flows(kernel);
+		if (rc)
+			return warder_error_set(error, rc, "cannot empty map flows: %s",
+						strerror(-rc));
+	}
 	size = build(kernel, question, bytes, &ingress);
 	rc = warder_datapath_run(kernel->datapath, question->direction == WARDER_EGRESS, slot,
 				 ingress, bytes, size);
 	if (rc < 0)
 		return warder_error_set(error, rc, "cannot run the program: %s", strerror(-rc));
 	answer.allowed = rc == 0;
-	rc = read_reason(kernel, slot, question->direction, &answer);
+	rc = make_room_for_counters(kernel);
+	rc = rc ?: read_reason(kernel, slot, question->direction, &answer);
 	if (rc)
-		return warder_error_set(error, rc, "the program counted nothing");
+		return warder_error_set(error, rc, "no counter tells the reason: %s",
+					strerror(-rc));
 	*ret = answer;
 	return 0;
 }

@@ -20,6 +20,10 @@ void warder_explain_kernel_close(struct warder_explain_kernel *kernel);
 int warder_explain_kernel_use(struct warder_explain_kernel *kernel,
 			      const struct warder_matrix *matrix, struct warder_error *error);
 
+/* Called after each single write of the plans that follow: tests ask there, between two writes. */
+void warder_explain_kernel_watch(struct warder_explain_kernel *kernel, void (*written)(void *data),
+				 void *data);
+
 struct warder_explain_kernel_question {
 	size_t endpoint; /* index into matrix->endpoints */
 	enum warder_direction direction;

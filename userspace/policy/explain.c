@@ -278,9 +278,12 @@ static bool find_class(const struct end *judge, const struct end *other,
 	}
 	warder_matrix_find(judge->matrix, &other->addr, &who);
 	*ret = who.class;
+	/* As the programs see it: a pure Service address is one whatever the port; of a node's only its
+	 * frontends. */
 	if (direction == WARDER_EGRESS &&
-	    (who.flags & WARDER_PEER_SERVICE ||
-	     is_frontend(judge->matrix, &other->addr, protocol, port))) {
+	    (who.flags & (WARDER_PEER_NODE | WARDER_PEER_HOST)
+		     ? is_frontend(judge->matrix, &other->addr, protocol, port)
+		     : !!(who.flags & WARDER_PEER_SERVICE))) {
 		*ret = judge->matrix->service_class;
 		*refusal = WARDER_REASON_SERVICE;
 		return true;
