@@ -5,7 +5,8 @@
  * (lib/judge.h). All of that ends in a reason; only finish() turns a reason into an action.
  *
  * From the pod, in this order:
- *   1. whose link; a held one passes neighbour discovery and own-node traffic only
+ *   1. whose link; a held one passes neighbour discovery and own-node traffic only, and none of it
+ *      while its addresses are not known
  *   2. a frame that can be read, of its own MAC
  *   3. ARP, neighbour discovery, group membership, DHCP: against its own addresses
  *   4. its own source address
@@ -335,6 +336,12 @@ static __always_inline int finish(struct __sk_buff *skb, struct flow *f, __u32 r
 	packets = packets ? packets : 1;
 	bytes = skb->len + (packets - 1) * f->header;
 	if (reason >= WARDER_REASON_DROP) {
+		/* Whose addresses nobody knows yet cannot be told to have forged one. */
+		if (f->slot_flags & WARDER_SLOT_HOLD &&
+		    (reason == WARDER_REASON_SPOOFED_SOURCE ||
+		     reason == WARDER_REASON_SPOOFED_NEIGHBOUR ||
+		     reason == WARDER_REASON_WRONG_DESTINATION))
+			reason = WARDER_REASON_HOLD;
 		audited = f->slot_flags & WARDER_SLOT_AUDIT ? 1 : 0;
 		tell(skb, f, reason, audited);
 	} else if (f->would_deny) {

@@ -330,6 +330,7 @@ static void test_hold(void)
 		{ "own node", { "10.1.0.1", "10.0.0.1", TCP, 1, 2 }, R(ALLOWED_HOST) },
 		{ "NodePort", { "10.1.0.1", "10.0.0.1", TCP, 1, 30000 }, R(HOLD) },
 		{ "router solicit", { "fe80::1", "ff02::2", ICMP6, 0, 133 << 8, .hop_limit = 255 }, R(ALLOWED_NEIGHBOUR) },
+		{ "not known to be its own", { "10.1.0.9", "10.0.0.1", TCP, 1, 2 }, R(HOLD) },
 	};
 	const struct row in[] = {
 		{ "policy would allow", { "10.1.0.3", "10.1.0.1", TCP, 1, 2 }, R(HOLD), { .ingress = UPLINK } },

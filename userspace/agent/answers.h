@@ -22,6 +22,7 @@ void answer_sum(const struct warder_counter *slot, struct warder_counter ret[3])
 
 /* "attached", "waiting", ... of api/calls.h. */
 const char *answer_endpoint_state(const struct agent *agent, const struct warder_object *pod);
+void answer_held(const struct agent *agent, json_t *list); /* appends a row for each held link */
 
 /* The calls themselves; shapes in api/calls.h. */
 void answer_status(void *data, struct warder_api_client *client, const json_t *arguments);

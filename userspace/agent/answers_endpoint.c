@@ -122,23 +122,54 @@ static bool listed(const struct agent *agent, const struct warder_object *pod)
 	return agent_pod_is_local(agent, pod) && pod->pod.phase != WARDER_POD_FINISHED;
 }
 
-/* Links whose pod nobody knows: told as endpoints without a name. */
-static void held_json(const struct agent *agent, json_t *list)
+static void held_row(const struct agent *agent, const struct warder_host_link *link, const char *uid, json_t *list)
 {
 	struct warder_counter none = {0};
 
+	json_array_append_new(
+		list,
+		json_pack("{s:n, s:n, s:n, s:s, s:o, s:i, s:s, s:[], s:s, s:s, s:{s:b, s:b}, s:i, s:[{s:s, s:i, s:s, s:b}], "
+			  "s:o, s:o}",
+			  "namespace", "pod", "service_account", "identity", "unknown", "uid", answer_string(uid), "slot", 0,
+			  "node", agent->config->node, "addresses", "state", "held", "mode",
+			  answer_mode(agent->config->audit), "isolated", "ingress", 1, "egress", 1, "policies", 0, "links",
+			  "name", link->name, "ifindex", link->ifindex, "kind", link->kind, "attached",
+			  warder_datapath_is_attached(agent->datapath, link->ifindex), "deny", answer_counts(&none),
+			  "would_deny", answer_counts(&none)));
+}
+
+static bool is_known(const struct agent *agent, const struct warder_host_pod *host)
+{
+	size_t n;
+	struct warder_object *const *pods = warder_store_list(agent->store, WARDER_KIND_POD, &n);
+	__u8 want[16], have[16];
+
+	agent_uid(host->uid, want);
+	for (size_t i = 0; i < n; i++) {
+		if (!listed(agent, pods[i]))
+			continue;
+		agent_uid(pods[i]->uid, have);
+		if (!memcmp(want, have, sizeof(want)))
+			return true;
+	}
+	return false;
+}
+
+/* Links that are a pod's by their name or their namespace, and whose pod no object names: one row a link. */
+void answer_held(const struct agent *agent, json_t *list)
+{
+	size_t n;
+	const struct warder_host_pod *pods = warder_host_pods(agent->host, &n);
+
 	for (size_t i = 0; i < agent->n_held; i++)
-		json_array_append_new(
-			list,
-			json_pack("{s:n, s:n, s:n, s:s, s:n, s:i, s:s, s:[], s:s, s:s, s:{s:b, s:b}, s:i, s:[{s:s, s:i, s:s, s:b}], "
-				  "s:o, s:o}",
-				  "namespace", "pod", "service_account", "identity", "unknown", "uid", "slot", 0, "node",
-				  agent->config->node, "addresses", "state", "held", "mode",
-				  answer_mode(agent->config->audit), "isolated", "ingress", 1, "egress", 1, "policies", 0,
-				  "links", "name", agent->held[i].link.name, "ifindex", agent->held[i].ifindex, "kind",
-				  agent->held[i].link.kind, "attached",
-				  warder_datapath_is_attached(agent->datapath, agent->held[i].ifindex), "deny",
-				  answer_counts(&none), "would_deny", answer_counts(&none)));
+		held_row(agent, &agent->held[i].link, NULL, list);
+	for (size_t i = 0; agent->config->hold && i < n; i++) {
+		if (pods[i].host_network || !pods[i].n_links || is_known(agent, &pods[i]))
+			continue;
+		for (size_t l = 0; l < pods[i].n_links; l++)
+			if (pods[i].links[l].covered)
+				held_row(agent, &pods[i].links[l], pods[i].uid, list);
+	}
 }
 
 void answer_endpoint_list(void *data, struct warder_api_client *client, const json_t *arguments)
@@ -153,7 +184,7 @@ void answer_endpoint_list(void *data, struct warder_api_client *client, const js
 	for (size_t i = 0; i < n; i++)
 		if (listed(agent, pods[i]))
 			json_array_append_new(list, endpoint_json(agent, pods[i], counters, slots));
-	held_json(agent, list);
+	answer_held(agent, list);
 	warder_api_answer(client, json_pack("{s:o}", "endpoints", list), false);
 }
 

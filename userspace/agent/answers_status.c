@@ -58,7 +58,8 @@ static void attach_problem(void *data, __u32 ifindex, const char *what)
 
 static json_t *endpoint_counts(const struct agent *agent, bool *ret_ready)
 {
-	size_t n, total = 0, attached = 0, waiting = 0, uncovered = 0, host_network = 0;
+	size_t n, total = 0, attached = 0, held, waiting = 0, uncovered = 0, host_network = 0;
+	json_t *rows = json_array();
 	struct warder_object *const *pods = warder_store_list(agent->store, WARDER_KIND_POD, &n);
 
 	for (size_t i = 0; i < n; i++) {
@@ -73,9 +74,12 @@ static json_t *endpoint_counts(const struct agent *agent, bool *ret_ready)
 		uncovered += !strcmp(state, "uncovered");
 		host_network += !strcmp(state, "host-network");
 	}
+	answer_held(agent, rows);
+	held = json_array_size(rows);
+	json_decref(rows);
 	*ret_ready = !uncovered;
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "attached", (json_int_t)attached, "held",
-			 (json_int_t)agent->n_held, "waiting", (json_int_t)waiting, "uncovered", (json_int_t)uncovered,
+			 (json_int_t)held, "waiting", (json_int_t)waiting, "uncovered", (json_int_t)uncovered,
 			 "host_network", (json_int_t)host_network);
 }
 
