@@ -31,11 +31,30 @@ static int sync_ids(struct plan_work *work)
 	return 0;
 }
 
-/* How many cells of each piece differ between what its old class says and what its new one shall.
- */
+/* Most cells say the same as the one before: their answer is known. */
+struct comparison {
+	__u64 old, new;
+	bool differ;
+};
+
+static bool differs(const struct plan_work *work, struct comparison *last, struct warder_cell old,
+		    struct warder_cell new)
+{
+	if (old.word != last->old || new.word != last->new)
+		*last = (struct comparison){
+			.old = old.word,
+			.new = new.word,
+			.differ = !plan_same_bitmap(work, old.enforced, new.enforced) ||
+				  !plan_same_bitmap(work, old.audited, new.audited),
+		};
+	return last->differ;
+}
+
+/* How many cells of each piece differ between what its old class says and what its new one shall. */
 static void compare(struct plan_work *work)
 {
 	struct pieces *classes = &work->classes;
+	struct comparison last = {.old = WARDER_BITMAP_NONE, .new = WARDER_BITMAP_NONE};
 
 	for (__u32 d = 0; d < 2; d++)
 		for (__u32 r = 0; r < work->n_rows; r++) {
@@ -47,14 +66,10 @@ static void compare(struct plan_work *work)
 			now = plan_old_row(work, d, row->source);
 			for (__u32 i = 0; i < classes->n; i++) {
 				struct piece *piece = &classes->piece[i];
-				struct warder_cell old, new = then[piece->new];
 
-				if (piece->old == PLAN_NONE)
-					continue;
-				old = now[piece->old];
-				piece->changed +=
-					!plan_same_bitmap(work, old.enforced, new.enforced) ||
-					!plan_same_bitmap(work, old.audited, new.audited);
+				if (piece->old != PLAN_NONE)
+					piece->changed += differs(work, &last, now[piece->old],
+								  then[piece->new]);
 			}
 		}
 }
