@@ -64,9 +64,11 @@ void warder_planner_free(struct warder_planner *planner);
  * 0; -ENOSPC with plan->need set (then nothing else is); -EAGAIN: would fit but for ids that rest,
  * so let a grace period pass, call warder_plan_grace, and try again; -EINVAL: two endpoints with
  * one UID, or a matrix that contradicts itself; -ENOMEM.  The mirror is not changed: applying is
- * the caller's, write by write. Writes of one table stand together as far as their order allows.  A value of SLOTS or LINKS that something
- * names changes in its first 8 bytes alone; the rest of it is written as it is.  So it is enough
- * that the kernel copies an array's value in aligned words of 8 bytes or more.
+ * the caller's, write by write.
+ *
+ * Writes of one table stand together as far as their order allows.  A value of SLOTS or LINKS that
+ * something names changes in its first 8 bytes alone, and the rest is written as it is: it is
+ * enough that the kernel copies an array's value in aligned words of 8 bytes or more.
  */
 int warder_plan_make(struct warder_planner *planner, const struct warder_matrix *matrix,
 		     const struct warder_plan_endpoint *endpoints, size_t n_endpoints,
