@@ -154,7 +154,7 @@ static json_t *compiled(const struct agent *agent, const struct warder_object *p
 			json_array_append_new(classes, json_pack("{s:I, s:o}", "class", (json_int_t)found[i], "members",
 								 members(agent->matrix, found[i])));
 		port_classes(agent->matrix, rule, texts, numbers);
-		json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "rule", (json_int_t)r, "direction",
+		json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "rule", (json_int_t)warder_policy_rule_number(policy->policy, r), "direction",
 						      answer_direction(rule->direction), "action", actions[rule->action],
 						      "classes", classes, "ports", texts, "port_classes", numbers));
 	}

@@ -22,12 +22,16 @@ static void side(const json_t *answer, const char *direction)
 	{
 		const char *ns = warderctl_text(policy, "namespace");
 		const json_t *rule = json_object_get(policy, "rule");
-		char why[64] = "isolates, no rule matches";
+		const char *broken = warderctl_text(policy, "broken");
+		char why[512] = "isolates, no rule matches";
 
 		if (strcmp(warderctl_text(policy, "direction"), direction))
 			continue;
 		if (json_is_integer(rule))
-			snprintf(why, sizeof(why), "rule %lld", json_integer_value(rule));
+			snprintf(why, sizeof(why), "%s rule %lld", direction,
+				 json_integer_value(rule));
+		else if (broken[0])
+			snprintf(why, sizeof(why), "fails closed, %s", broken);
 		snprintf(text, sizeof(text), "%s %s%s%s%s: %s", warderctl_text(policy, "kind"), ns,
 			 ns[0] ? "/" : "", warderctl_text(policy, "name"),
 			 strcmp(warderctl_text(policy, "mode"), "audit") ? "" : " (audit)", why);

@@ -83,7 +83,9 @@ void warder_explanation_clear(struct warder_explanation *explanation);
  * The same in JSON: {"from","to","port","protocol"} in; out the same keys and {"egress","ingress",
  * "verdict","reason","policies":[{"kind","namespace","name","direction","tier","rule","mode"}]},
  * and where audited policies would decide otherwise "would":"deny" or "allow".  A side that is not
- * judged is "allow" (`unjudged` false) or null.  *ret is a new reference.
+ * judged is "allow" (`unjudged` false) or null.  "rule" is the place in spec.ingress or spec.egress, null for
+ * isolation alone; a policy that fails closed has "broken" with what was not understood.  *ret is a new
+ * reference.
  */
 int warder_explain_json(struct warder_explainer *explainer, const json_t *probe, bool unjudged,
 			json_t **ret, struct warder_error *error);

@@ -80,13 +80,20 @@ static json_t *policy_json(const struct warder_explained_policy *policy)
 		[WARDER_TIER_BASELINE] = "baseline",
 	};
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "kind",
-			 warder_kind_name(policy->policy->kind), "namespace", policy->policy->ns,
-			 "name", policy->policy->name, "direction",
-			 policy->direction == WARDER_INGRESS ? "ingress" : "egress", "tier",
-			 tiers[policy->policy->policy->tier], "rule",
-			 policy->rule < 0 ? json_null() : json_integer(policy->rule), "mode",
-			 policy->audited ? "audit" : "enforce");
+	const struct warder_policy *is = policy->policy->policy;
+	bool ruled = policy->rule >= 0 && !is->broken;
+	json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "kind",
+				warder_kind_name(policy->policy->kind), "namespace",
+				policy->policy->ns, "name", policy->policy->name, "direction",
+				policy->direction == WARDER_INGRESS ? "ingress" : "egress", "tier",
+				tiers[is->tier], "rule",
+				ruled ? json_integer(warder_policy_rule_number(is, policy->rule))
+				      : json_null(),
+				"mode", policy->audited ? "audit" : "enforce");
+
+	if (is->broken)
+		json_object_set_new(out, "broken", json_string(is->broken));
+	return out;
 }
 
 static bool denied(const enum warder_side side[2])

@@ -54,3 +54,12 @@ void warder_policy_free(struct warder_policy *policy)
 	free(policy->warning);
 	free(policy);
 }
+
+size_t warder_policy_rule_number(const struct warder_policy *policy, size_t rule)
+{
+	size_t number = 0;
+
+	for (size_t i = 0; i < rule && i < policy->n_rules; i++)
+		number += policy->rules[i].direction == policy->rules[rule].direction;
+	return number;
+}

@@ -24,7 +24,8 @@ struct warder_selector {
 	size_t n;
 };
 
-bool warder_selector_matches(const struct warder_selector *selector, const struct warder_labels *labels);
+bool warder_selector_matches(const struct warder_selector *selector,
+			     const struct warder_labels *labels);
 
 /* A (namespace, ServiceAccount) tuple; NULL = any (a whole-segment wildcard). */
 struct warder_tuple {
@@ -40,10 +41,10 @@ enum warder_entity {
 };
 
 enum warder_term_type {
-	WARDER_TERM_ANY,      /* every address, `unknown` too */
-	WARDER_TERM_PODS,     /* pods: every part given must match; hostNetwork and finished pods never */
-	WARDER_TERM_CIDR,     /* an address block less its exceptions, whoever holds the address */
-	WARDER_TERM_NODES,    /* nodes' own addresses, never pods' */
+	WARDER_TERM_ANY, /* every address, `unknown` too */
+	WARDER_TERM_PODS, /* pods: every part given must match; hostNetwork and finished pods never */
+	WARDER_TERM_CIDR,  /* an address block less its exceptions, whoever holds the address */
+	WARDER_TERM_NODES, /* nodes' own addresses, never pods' */
 	WARDER_TERM_ENTITIES,
 };
 
@@ -67,9 +68,9 @@ struct warder_term {
 };
 
 struct warder_port_match {
-	__u8 protocol;	    /* IPPROTO_TCP, _UDP, _SCTP; 0 = every one of the three */
-	__u16 first, last;  /* 0, 65535 = all ports */
-	char *name;	    /* a named port of the destination pod, or NULL */
+	__u8 protocol;	   /* IPPROTO_TCP, _UDP, _SCTP; 0 = every one of the three */
+	__u16 first, last; /* 0, 65535 = all ports */
+	char *name;	   /* a named port of the destination pod, or NULL */
 };
 
 enum warder_action { WARDER_ACCEPT, WARDER_DENY, WARDER_PASS };
@@ -77,7 +78,8 @@ enum warder_action { WARDER_ACCEPT, WARDER_DENY, WARDER_PASS };
 struct warder_rule {
 	enum warder_direction direction;
 	enum warder_action action; /* always ACCEPT in the namespaced tier */
-	struct warder_term *terms; /* any one of them; 0 = nobody (an empty `from` is one ANY term) */
+	struct warder_term
+		*terms; /* any one of them; 0 = nobody (an empty `from` is one ANY term) */
 	size_t n_terms;
 	struct warder_port_match *ports; /* any one of them */
 	size_t n_ports;
@@ -88,10 +90,10 @@ enum warder_tier { WARDER_TIER_ADMIN, WARDER_TIER_NAMESPACED, WARDER_TIER_BASELI
 
 struct warder_policy {
 	enum warder_tier tier;
-	int priority;		  /* in its tier, lower first; then by name */
+	int priority;		    /* in its tier, lower first; then by name */
 	struct warder_term subject; /* type PODS */
-	bool isolates[2];	  /* by direction; namespaced tier only */
-	struct warder_rule *rules; /* in order */
+	bool isolates[2];	    /* by direction; namespaced tier only */
+	struct warder_rule *rules;  /* in order */
 	size_t n_rules;
 	/*
 	 * Not NULL: what in the spec could not be understood.  Such a policy has no rules but, outside the
@@ -111,5 +113,7 @@ static inline bool warder_kind_is_policy(enum warder_kind kind)
 }
 
 void warder_policy_free(struct warder_policy *policy);
+/* Where the rule stands in its own list, spec.ingress or spec.egress: `rules` has both. */
+size_t warder_policy_rule_number(const struct warder_policy *policy, size_t rule);
 
 #endif
