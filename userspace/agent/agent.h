@@ -38,7 +38,7 @@ struct agent {
 	struct warder_matrix *matrix; /* in force: what the last plan that was written came from */
 	__u64 generation;	      /* grows with each plan that was written */
 	__u64 store_version;	      /* the store's version that `matrix` was compiled from */
-	bool compiled_ok, applied_ok;
+	bool compiled_ok, applied_ok, listening; /* listening: to the datapath's events */
 	char trouble[512]; /* why not, for a person */
 
 	bool host_seen;	      /* the machine was looked at once: before that nothing may be taken out of the maps */

@@ -156,7 +156,7 @@ static void tick(uv_timer_t *timer)
 {
 	struct warder_counter overflow[WARDER_OVERFLOWS];
 
-	if (!warder_datapath_sweep(agent.datapath, sweep_line, NULL, overflow))
+	if (agent.listening && !warder_datapath_sweep(agent.datapath, sweep_line, NULL, overflow))
 		warder_telemetry_overflow(agent.telemetry, overflow);
 	warder_telemetry_tick(agent.telemetry);
 	warder_datapath_expire_flows(agent.datapath);
@@ -201,6 +201,7 @@ static int open_parts(void)
 	if (warder_datapath_open(agent.loop,
 				 &(struct warder_datapath_options){
 					 .bpffs = config->bpffs,
+					 .listen_later = true,
 					 .cgroup_root = warder_host_cgroup_root(agent.host),
 					 .shape.slots = config->max_endpoints,
 					 .max_flows = config->max_flows,

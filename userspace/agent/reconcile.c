@@ -283,6 +283,16 @@ static void trouble(struct agent *agent, const char *what, const struct warder_e
 	memcpy(agent->trouble, text, sizeof(text));
 }
 
+/* Events wait for the first plan: before it nobody knows whose slot is whose, and what was refused while no
+ * agent ran would be told without names. */
+static void listen_to_events(struct agent *agent)
+{
+	if (agent->listening)
+		return;
+	agent->listening = true;
+	warder_datapath_listen(agent->datapath);
+}
+
 void agent_reconcile(struct agent *agent)
 {
 	struct warder_matrix *matrix = NULL;
@@ -296,6 +306,7 @@ void agent_reconcile(struct agent *agent)
 	if (compile(agent, &matrix, &error)) {
 		agent->compiled_ok = false;
 		trouble(agent, "policy is not compiled, the last state stays in force", &error);
+		listen_to_events(agent);
 		return;
 	}
 	agent->compiled_ok = true;
@@ -316,6 +327,7 @@ void agent_reconcile(struct agent *agent)
 		attach_all(agent, &join);
 	}
 	join_release(&join);
+	listen_to_events(agent);
 	agent_barriers_check(agent);
 }
 

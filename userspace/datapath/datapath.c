@@ -40,6 +40,11 @@ void warder_datapath_unref(struct warder_datapath *datapath)
 	free(datapath);
 }
 
+void warder_datapath_listen(struct warder_datapath *datapath)
+{
+	warder_rings_listen(datapath->rings);
+}
+
 void warder_datapath_close(struct warder_datapath *datapath)
 {
 	if (!datapath)
@@ -203,6 +208,8 @@ int warder_datapath_open(uv_loop_t *loop, const struct warder_datapath_options *
 		rc = warder_rings_open(datapath, &datapath->rings, error);
 	if (rc)
 		return rc;
+	if (!options->listen_later)
+		warder_datapath_listen(datapath);
 	/* Ids that the last agent freed may still be in use: they are taken until a grace period
 	 * has passed. */
 	warder_grace_begin(datapath);

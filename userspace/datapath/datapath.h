@@ -25,6 +25,7 @@ struct warder_datapath_options {
 	__u32 mark_mask;	   /* bits of skb->mark for the sender's slot; 0 = none */
 	const __u16 *tunnel_ports; /* UDP ports of overlays, host order */
 	size_t n_tunnel_ports;
+	bool listen_later; /* no event is told before warder_datapath_listen() */
 	bool clsact; /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
 };
 
@@ -50,6 +51,8 @@ struct warder_datapath_sink {
 int warder_datapath_open(uv_loop_t *loop, const struct warder_datapath_options *options,
 			 const struct warder_datapath_sink *sink, struct warder_datapath **ret,
 			 struct warder_error *error);
+/* Begins to tell events, also those that wait since before it was opened; again: nothing. */
+void warder_datapath_listen(struct warder_datapath *datapath);
 /* Leaves everything pinned and enforcing. */
 void warder_datapath_close(struct warder_datapath *datapath);
 /* Detaches and unpins everything of Warder's below `bpffs` and in this network namespace, and

@@ -52,6 +52,12 @@ void warder_rings_close(struct warder_rings *rings)
 		uv_close((uv_handle_t *)&rings->poll, closed);
 }
 
+void warder_rings_listen(struct warder_rings *rings)
+{
+	if (rings)
+		uv_poll_start(&rings->poll, UV_READABLE, readable);
+}
+
 void warder_rings_drain(struct warder_rings *rings)
 {
 	for (unsigned i = 0; rings && i < RINGS; i++) {
@@ -103,7 +109,6 @@ int warder_rings_open(struct warder_datapath *datapath, struct warder_rings **re
 	}
 	rings->datapath = warder_datapath_ref(datapath);
 	rings->poll.data = rings;
-	uv_poll_start(&rings->poll, UV_READABLE, readable);
 	*ret = rings;
 	return 0;
 }

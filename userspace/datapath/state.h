@@ -63,6 +63,7 @@ void warder_sockets_free(struct warder_sockets *sockets); /* leaves the pinned l
 /* rings.c */
 int warder_rings_open(struct warder_datapath *datapath, struct warder_rings **ret,
 		      struct warder_error *error);
+void warder_rings_listen(struct warder_rings *rings);
 void warder_rings_close(struct warder_rings *rings);
 /* Hands over all records that began before the call. */
 void warder_rings_drain(struct warder_rings *rings);
