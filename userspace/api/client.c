@@ -19,30 +19,27 @@ bool warder_api_is_unreachable(int error)
 	return error == -ENOENT || error == -ECONNREFUSED || error == -EACCES;
 }
 
+/* A connected socket, the caller's. */
 static int connect_to(const char *path, struct warder_error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	CLEANUP(cleanup_close) int fd = -1;
-	int err;
+	int fd, err;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return warder_error_set(error, -ENAMETOOLONG, "%s is too long for a socket's path",
 					path);
 	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		err = -errno;
-		if (err == -EACCES)
-			return warder_error_set(error, err, "no permission for %s: run as root",
-						path);
-		return warder_error_set(
-			error, err,
-			"no agent answers at %s (%s): is warderd running, with this --run-dir?",
-			path, strerror(-err));
-	}
-	err = fd;
-	fd = -1; /* the caller's now */
-	return err;
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err == -EACCES)
+		return warder_error_set(error, err, "no permission for %s: run as root", path);
+	return warder_error_set(
+		error, err, "no agent answers at %s (%s): is warderd running, with this --run-dir?",
+		path, strerror(-err));
 }
 
 bool warder_api_answers(const char *path)

@@ -131,7 +131,7 @@ void warderctl_table_print(struct warderctl_table *table, FILE *out, bool wide, 
 {
 	size_t widths[MAX_COLUMNS];
 
-	if (!table->n) {
+	if (!table->n || !table->columns) {
 		fprintf(out, "%s\n", none);
 		return table_free(table);
 	}

@@ -37,6 +37,7 @@ static size_t character(const unsigned char *s)
 
 json_t *warder_json_text(const char *text)
 {
+	static const char replacement[3] = {'\xef', '\xbf', '\xbd'}; /* U+FFFD */
 	CLEANUP(cleanup_free) char *clean = malloc(3 * strlen(text) + 1);
 	size_t n = 0;
 
@@ -50,8 +51,8 @@ json_t *warder_json_text(const char *text)
 			n += size;
 			s += size;
 		} else {
-			memcpy(clean + n, "\xef\xbf\xbd", 3);
-			n += 3;
+			memcpy(clean + n, replacement, sizeof(replacement));
+			n += sizeof(replacement);
 			s++;
 		}
 	}

@@ -347,7 +347,7 @@ static void collect(void *data, const struct warder_alert *alert)
 
 	if (pairs->n == pairs->room) {
 		size_t room = pairs->room ? pairs->room * 2 : 64;
-		json_t **v = realloc(pairs->v, room * sizeof(*v));
+		json_t **v = realloc(pairs->v, room * sizeof(json_t *));
 
 		if (!v)
 			return;
@@ -378,7 +378,7 @@ json_t *warder_telemetry_pairs(const struct warder_telemetry *telemetry, size_t 
 
 	warder_aggregate_each(telemetry->aggregate, collect, &pairs);
 	if (pairs.n)
-		qsort(pairs.v, pairs.n, sizeof(*pairs.v), by_packets);
+		qsort(pairs.v, pairs.n, sizeof(json_t *), by_packets);
 	for (size_t i = 0; i < pairs.n; i++) {
 		if (i >= limit) {
 			json_decref(pairs.v[i]);
