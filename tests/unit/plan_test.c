@@ -4,6 +4,7 @@
  * one; so is what a program sees that took the endpoint's word, the peer's class or the port's class
  * at any moment since it could last have begun.  Agents die in the middle of plans, maps are too
  * small and grow, ids and slots are used again.
+ * PLAN_WORLDS=N plays N states, PLAN_SEED=S only that of seed S, with PLAN_LATE=N late programs a write.
  */
 #include "suite.h"
 
@@ -13,6 +14,7 @@
 #include "datapath/mirror_state.h"
 #include "random_matrix.h"
 
+#define PLANS  25 /* in a row, of each random state */
 #define LINKS  (GENE_ENDPOINTS * GENE_LINKS)
 #define FIRST  10 /* the lowest ifindex */
 #define ADDRS  (GENE_ADDRS + 4)
@@ -722,7 +724,7 @@ static void never_a_third_verdict(void)
 	if (getenv("PLAN_LATE"))
 		late_programs = atoi(getenv("PLAN_LATE"));
 	for (unsigned i = 0; i < (seed ? 1 : n); i++)
-		play_world(seed ? strtoull(seed, NULL, 0) : 1000 + i, 25, &total);
+		play_world(seed ? strtoull(seed, NULL, 0) : 1000 + i, PLANS, &total);
 	printf("%u plans, %u writes, %u waits, %u deaths in the middle, maps grown %u times, %u "
 	       "grace periods\n",
 	       total.plans, total.writes, total.settles, total.crashes, total.grown, total.rested);
