@@ -86,11 +86,13 @@ static const char *answer(const char *from, const char *to, const char *port, co
 				? "-"
 				: json_string_value(json_object_get(out, "ingress")),
 			json_string_value(json_object_get(out, "reason")));
-	json_array_foreach(json_object_get(out, "policies"), i, policy) used +=
-		snprintf(text + used, sizeof(text) - used, " %s:%s/%s",
-			 json_string_value(json_object_get(policy, "direction")),
-			 json_string_value(json_object_get(policy, "namespace")),
-			 json_string_value(json_object_get(policy, "name")));
+	json_array_foreach(json_object_get(out, "policies"), i, policy)
+	{
+		used += snprintf(text + used, sizeof(text) - used, " %s:%s/%s",
+				 json_string_value(json_object_get(policy, "direction")),
+				 json_string_value(json_object_get(policy, "namespace")),
+				 json_string_value(json_object_get(policy, "name")));
+	}
 	if (json_object_get(out, "would"))
 		snprintf(text + used, sizeof(text) - used, " would %s",
 			 json_string_value(json_object_get(out, "would")));

@@ -42,7 +42,10 @@ struct warder_store *objects_store(const char *text)
 	json_t *list = objects_json(text), *json;
 	size_t i;
 
-	json_array_foreach(list, i, json) put(store, json);
+	json_array_foreach(list, i, json)
+	{
+		put(store, json);
+	}
 	json_decref(list);
 	return store;
 }

@@ -318,11 +318,15 @@ static void gather_addresses(struct world *world)
 			     *spec = json_object_get(object, "spec");
 
 		json_array_foreach(json_object_get(status, "podIPs"), j, entry)
+		{
 			json_array_append(world->addresses, json_object_get(entry, "ip"));
+		}
 		if (json_object_get(status, "podIP"))
 			json_array_append(world->addresses, json_object_get(status, "podIP"));
 		json_array_foreach(json_object_get(spec, "clusterIPs"), j, entry)
+		{
 			json_array_append(world->addresses, entry);
+		}
 	}
 }
 

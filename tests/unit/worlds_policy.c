@@ -367,8 +367,11 @@ static bool has_type(const json_t *spec, const char *type)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach((json_t *)types, i,
-			   entry) if (!strcmp(json_string_value(entry), type)) return true;
+	json_array_foreach((json_t *)types, i, entry)
+	{
+		if (!strcmp(json_string_value(entry), type))
+			return true;
+	}
 	if (json_array_size(types))
 		return false;
 	return *type == 'I' || json_array_size(json_object_get(spec, "egress"));

@@ -13,28 +13,31 @@
 #include "warder/verdict.h"
 
 struct warder_compile_options {
-	const char *node;	  /* whose local pods are the endpoints */
+	const char *node; /* whose local pods are the endpoints */
 	const char *trust_domain;
-	const struct warder_prefix *pod_ranges; /* configured ones; nodes' spec.podCIDRs are added */
+	const struct warder_prefix
+		*pod_ranges; /* configured ones; nodes' spec.podCIDRs are added */
 	size_t n_pod_ranges;
-	const struct warder_addr *host_addrs; /* this node's own addresses as the kernel has them; the Node's are added */
+	const struct warder_addr *
+		host_addrs; /* this node's own addresses as the kernel has them; the Node's are added */
 	size_t n_host_addrs;
 	const struct warder_addr *apiserver_addrs;
 	size_t n_apiserver_addrs;
 	bool addressless; /* pods without an address get a class too: warder_matrix_pod_class */
-	bool audit_all; /* unused by cells: the agent's mode is a flag of each slot */
+	bool audit_all;	  /* unused by cells: the agent's mode is a flag of each slot */
 };
 
 /* (namespace, ServiceAccount) of pods that are peers or endpoints. */
 struct warder_matrix_identity {
-	const char *ns, *service_account; /* borrowed from the store's objects, which the matrix holds */
+	const char *ns,
+		*service_account; /* borrowed from the store's objects, which the matrix holds */
 };
 
 struct warder_matrix_peer {
 	struct warder_addr addr;
-	__u32 identity;	 /* below WARDER_IDENTITY_FIRST: reserved; else FIRST + index into identities */
+	__u32 identity; /* below WARDER_IDENTITY_FIRST: reserved; else FIRST + index into identities */
 	__u32 class, cidr_class;
-	__u16 flags;	 /* enum warder_peer_flag */
+	__u16 flags;			   /* enum warder_peer_flag */
 	const struct warder_object *owner; /* the pod or node, NULL for a Service; borrowed */
 };
 
@@ -54,7 +57,8 @@ struct warder_matrix_endpoint {
 	__u32 identity;
 	__u32 group;
 	bool isolated[2]; /* some enforced policy of any tier judges this direction */
-	bool judged[2];	  /* the same, audited policies counted: false = every cell of the row is ALL, ALL */
+	bool judged
+		[2]; /* the same, audited policies counted: false = every cell of the row is ALL, ALL */
 };
 
 struct warder_matrix_group; /* for explanations: which policies select it, with their rules */
@@ -68,7 +72,8 @@ struct warder_matrix_frontend { /* a Service's (address, port, protocol) */
 struct warder_matrix {
 	struct warder_matrix_identity *identities; /* sorted */
 	size_t n_identities;
-	struct warder_matrix_peer *peers; /* sorted by address, unique; two owners: see peer conflicts */
+	struct warder_matrix_peer
+		*peers; /* sorted by address, unique; two owners: see peer conflicts */
 	size_t n_peers;
 	struct warder_matrix_prefix *prefixes; /* sorted by (address, bits) */
 	size_t n_prefixes;
@@ -85,11 +90,12 @@ struct warder_matrix {
 	 * only a rule for everyone on every port allows it, and any deny denies it.
 	 */
 	__u32 service_class;
-	struct warder_cell *cells; /* [direction][group][class], ids into bitmaps */
-	__u64 *bitmaps;		   /* n_bitmaps x words; 0 is NONE, 1 is ALL */
+	struct warder_cell *cells;   /* [direction][group][class], ids into bitmaps */
+	__u64 *bitmaps;		     /* n_bitmaps x words; 0 is NONE, 1 is ALL */
 	struct warder_object **held; /* references that keep the borrowed pointers alive */
 	size_t n_held;
-	struct warder_matrix_problem *problems; /* policies that are broken, addresses with two owners ... */
+	struct warder_matrix_problem
+		*problems; /* policies that are broken, addresses with two owners ... */
 	size_t n_problems;
 	struct compiler *compiler; /* inner: what blame asks */
 };
@@ -116,8 +122,8 @@ void warder_matrix_find(const struct warder_matrix *matrix, const struct warder_
 __u32 warder_matrix_pod_class(const struct warder_matrix *matrix, const struct warder_object *pod);
 __u16 warder_matrix_port_class(const struct warder_matrix *matrix, __u8 protocol, __u16 port);
 /* What the cell says: bit 0 enforced, bit 1 as if audited policies were real. */
-unsigned warder_matrix_verdict(const struct warder_matrix *matrix, enum warder_direction direction, __u32 group,
-			       __u32 class, __u16 port_class);
+unsigned warder_matrix_verdict(const struct warder_matrix *matrix, enum warder_direction direction,
+			       __u32 group, __u32 class, __u16 port_class);
 
 /* Which policy decided (for explain and alerts): those of an allow, or of an explicit deny, or for a
  * default deny those that select the endpoint in this direction and let nothing through. */
@@ -127,8 +133,9 @@ struct warder_matrix_blame {
 	bool audited;
 };
 /* In the order of evaluation. */
-size_t warder_matrix_blame(const struct warder_matrix *matrix, enum warder_direction direction, __u32 group,
-			   __u32 class, __u8 protocol, __u16 port, bool audited,
-			   struct warder_matrix_blame *ret, size_t room); /* returns how many there are */
+size_t warder_matrix_blame(const struct warder_matrix *matrix, enum warder_direction direction,
+			   __u32 group, __u32 class, __u8 protocol, __u16 port, bool audited,
+			   struct warder_matrix_blame *ret,
+			   size_t room); /* returns how many there are */
 
 #endif

@@ -59,19 +59,21 @@ bool warder_matrix_selects(const struct warder_matrix *matrix, const struct ward
 	return false;
 }
 
-size_t warder_matrix_rule_classes(const struct warder_matrix *matrix, const struct warder_object *policy,
-				  size_t rule, __u32 *ret, size_t room)
+size_t warder_matrix_rule_classes(const struct warder_matrix *matrix,
+				  const struct warder_object *policy, size_t rule, __u32 *ret,
+				  size_t room)
 {
 	const struct compiled_policy *compiled = find(matrix, policy);
 	size_t n = 0;
 
 	if (!compiled || rule >= compiled->n_rules)
 		return 0;
-	for (__u32 class = 0; class < matrix->n_classes; class++) {
+	for (__u32 class = 0; class < matrix->n_classes; class ++) {
 		bool named = compiled->rules[rule].any;
 
 		for (size_t a = 0; a < compiled->rules[rule].atoms.n && !named; a++)
-			named = compile_class_has(matrix->compiler, class, compiled->rules[rule].atoms.v[a]);
+			named = compile_class_has(matrix->compiler, class,
+						  compiled->rules[rule].atoms.v[a]);
 		if (!named)
 			continue;
 		if (n < room)

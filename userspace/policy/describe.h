@@ -20,8 +20,9 @@ bool warder_matrix_selects(const struct warder_matrix *matrix, const struct ward
 			   size_t endpoint);
 /* The classes that one rule of a policy names.  Returns how many there are (0 also where the policy selects no
  * endpoint and so was not compiled). */
-size_t warder_matrix_rule_classes(const struct warder_matrix *matrix, const struct warder_object *policy,
-				  size_t rule, __u32 *ret, size_t room);
+size_t warder_matrix_rule_classes(const struct warder_matrix *matrix,
+				  const struct warder_object *policy, size_t rule, __u32 *ret,
+				  size_t room);
 /* "TCP 80", "UDP 5000-5010", "SCTP http", "all" into `buffer`, which it returns. */
 const char *warder_port_match_text(const struct warder_port_match *port, char *buffer, size_t size);
 
