@@ -158,18 +158,19 @@ static void call_answer(void *data, struct warder_api_client *client, const json
 /* The shape of one alert; the second answer has hostile bytes. */
 static void call_monitor(void *data, struct warder_api_client *client, const json_t *arguments)
 {
-	static const char alert[] = "{\"time\":\"2026-11-24T22:50:01.123Z\",\"id\":\"i\",\"alert_"
-				    "id\":\"i\",\"phase\":\"first\",\"rule\":\"r\","
-				    "\"priority\":\"Warning\",\"verdict\":\"deny\",\"reason\":"
-				    "\"policy-denied\",\"direction\":\"ingress\","
-				    "\"hook\":\"to-pod\",\"protocol\":\"tcp\",\"where\":\"w:1\","
-				    "\"packets\":1,\"bytes\":60,\"other\":false,"
-				    "\"source\":{\"address\":\"192.0.2.1\",\"port\":1,\"identity\":"
-				    "\"world\",\"namespace\":null,\"pod\":null},"
-				    "\"destination\":{\"address\":\"10.0.0.1\",\"port\":80,"
-				    "\"identity\":\"i\",\"namespace\":\"y\",\"pod\":"
-				    "\"b\"},\"policies\":[{\"kind\":\"NetworkPolicy\","
-				    "\"namespace\":\"y\",\"name\":\"p\",\"role\":\"isolates\"}]}";
+	static const char alert[] =
+		"{\"time\":\"2026-11-24T22:50:01.123Z\",\"id\":\"i\",\"alert_"
+		"id\":\"i\",\"phase\":\"first\",\"rule\":\"r\","
+		"\"priority\":\"Warning\",\"verdict\":\"deny\",\"reason\":"
+		"\"policy-denied\",\"direction\":\"ingress\","
+		"\"hook\":\"to-pod\",\"protocol\":\"tcp\",\"where\":\"w:1\","
+		"\"packets\":1,\"bytes\":60,\"other\":false,"
+		"\"source\":{\"address\":\"192.0.2.1\",\"port\":1,\"identity\":"
+		"\"world\",\"namespace\":null,\"pod\":null},"
+		"\"destination\":{\"address\":\"10.0.0.1\",\"port\":80,"
+		"\"identity\":\"i\",\"namespace\":\"y\",\"pod\":"
+		"\"b\"},\"policies\":[{\"kind\":\"NetworkPolicy\","
+		"\"namespace\":\"y\",\"name\":\"p\\u001b[2J\",\"role\":\"isolates\"}]}";
 
 	if (json_object_get(arguments, "namespace"))
 		return warder_api_fail(client, "namespace: try another");
@@ -407,7 +408,7 @@ static void test_output(void)
 	CU_ASSERT_TRUE(has("..."));
 	run("monitor");
 	CU_ASSERT_TRUE(has("22:50:01.123 deny       ingress 192.0.2.1 (world) -> y/b:80 tcp\n"));
-	CU_ASSERT_TRUE(has("policy-denied, 1 packet, 60 bytes; NetworkPolicy y/p\n"));
+	CU_ASSERT_TRUE(has("policy-denied, 1 packet, 60 bytes; NetworkPolicy y/p?[2J\n"));
 	CU_ASSERT_TRUE(has("5 alerts were not shown"));
 	run("monitor --count 2");
 	CU_ASSERT_FALSE(has("5 alerts"));
