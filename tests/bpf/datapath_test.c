@@ -140,7 +140,8 @@ static void test_verdicts_and_reopen(void)
 	CU_ASSERT_EQUAL(datagram_passes(&pods[0], &pods[1]), 1);
 	maps = count_pins("maps");
 	CU_ASSERT(maps > 20);
-	links = count_pins("links"); /* of cgroups; where there is tcx, of both sides of both links too */
+	links = count_pins(
+		"links"); /* of cgroups; where there is tcx, of both sides of both links too */
 	CU_ASSERT(links == 6 || links == 10);
 	session_close(&session);
 

@@ -26,7 +26,7 @@ struct warder_datapath_options {
 	const __u16 *tunnel_ports; /* UDP ports of overlays, host order */
 	size_t n_tunnel_ports;
 	bool listen_later; /* no event is told before warder_datapath_listen() */
-	bool clsact; /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
+	bool clsact;	   /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
 };
 
 /* A network namespace, named by a process in it; the inode is checked, since a pid may have gone to
