@@ -185,8 +185,9 @@ GLOBAL int reply_tcp_to_pod(struct __sk_buff *skb, struct flow *f)
 	} else {
 		state = sk->state;
 		direction = bpf_sk_storage_get(&directions, sk, 0, 0);
+		/* A socket that connected once may listen now: its bit says nothing any more. */
 		proven = state == TCP_STATE_SYN_SENT ||
-			 (!lone &&
+			 (!lone && state != TCP_STATE_LISTEN &&
 			  (state == TCP_STATE_TIME_WAIT || (direction && direction->active)));
 		bpf_sk_release(sk);
 		if (!proven && lone)

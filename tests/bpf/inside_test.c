@@ -237,6 +237,38 @@ static void test_fast_open(void)
 	}
 }
 
+/* Segments of more than 64 kB: no length in an IPv4 header, a jumbo option or none in IPv6's. */
+static void test_big_segments(void)
+{
+	LIVE_START();
+	if (!live_run(LIVE_POD,
+		      "ip link set eth0 gso_max_size 190000 gro_max_size 190000 2>/dev/null") ||
+	    !live_run(LIVE_PEER,
+		      "ip link set eth0 gso_max_size 190000 gro_max_size 190000 2>/dev/null") ||
+	    !live_run(LIVE_NODE,
+		      "ip link set np gso_max_size 190000 gro_max_size 190000 2>/dev/null && "
+		      "ip link set nq gso_max_size 190000 gro_max_size 190000 2>/dev/null")) {
+		suite_skip("no BIG TCP");
+		return;
+	}
+	live_run(LIVE_POD, "ip link set eth0 gso_ipv4_max_size 190000 2>/dev/null");
+	live_run(LIVE_PEER, "ip link set eth0 gso_ipv4_max_size 190000 2>/dev/null");
+	FOR_FAMILIES(family)
+	for (int pod_connects = 0; pod_connects < 2; pod_connects++) {
+		struct live_pair pair;
+
+		live_mark();
+		CU_ASSERT(live_open(&pair, family, pod_connects, pod_connects ? 443 : 8080, NULL));
+		CU_ASSERT_EQUAL(live_move(pair.pod, pair.peer, 50 * BULK, 500), 50 * BULK);
+		CU_ASSERT_EQUAL(live_move(pair.peer, pair.pod, 50 * BULK, 500), 50 * BULK);
+		live_close(&pair);
+		usleep(20000);
+		NONE_REFUSED("big segments");
+	}
+	live_run(LIVE_POD, "ip link set eth0 gso_max_size 65536; ip link set eth0 "
+			   "gso_ipv4_max_size 65536 2>/dev/null");
+}
+
 static void test_multipath(void)
 {
 	LIVE_START();
@@ -266,12 +298,9 @@ static void test_multipath(void)
 }
 
 static const struct suite_test tests[] = {
-	{"redirect_server", test_redirect_server},
-	{"tproxy_server", test_tproxy_server},
-	{"source_nat", test_source_nat},
-	{"destination_nat", test_destination_nat},
-	{"dual_stack", test_dual_stack},
-	{"fast_open", test_fast_open},
-	{"multipath", test_multipath},
+	{"redirect_server", test_redirect_server}, {"tproxy_server", test_tproxy_server},
+	{"source_nat", test_source_nat},	   {"destination_nat", test_destination_nat},
+	{"dual_stack", test_dual_stack},	   {"fast_open", test_fast_open},
+	{"big_segments", test_big_segments},	   {"multipath", test_multipath},
 };
 SUITE("inside", tests)

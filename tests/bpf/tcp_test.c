@@ -383,6 +383,31 @@ static void test_raw_in(void)
 	}
 }
 
+/* Rule: a LISTEN is never a proof, though its socket had connected before (and was allowed to). */
+static void test_listen_after_connect(void)
+{
+	LIVE_START();
+	FOR_FAMILIES(family)
+	{
+		struct live_addr src = live_addr(family, LIVE_PEER, 0);
+		struct live_addr dst = live_addr(family, LIVE_POD, 0);
+		struct sockaddr none = {.sa_family = AF_UNSPEC};
+		struct live_addr here = live_addr(family, LIVE_POD, 8081);
+		struct live_pair pair;
+
+		CU_ASSERT(live_open(&pair, family, true, 443, NULL));
+		CU_ASSERT(!connect(pair.pod, &none, sizeof(none)));
+		CU_ASSERT(!bind(pair.pod, (void *)&here.at, here.size));
+		CU_ASSERT(!listen(pair.pod, 4));
+		live_mark();
+		CU_ASSERT(send_raw(LIVE_PEER, family, NULL, &src, &dst, 443, 8081, 1, 1, ACK | PSH,
+				   "data"));
+		CU_ASSERT(live_counts(WARDER_INGRESS, R(UNPROVEN_REPLY)));
+		CU_ASSERT_EQUAL(live_counted(WARDER_INGRESS, R(ALLOWED_REPLY)), 0);
+		live_close(&pair);
+	}
+}
+
 /* What TCP_REPAIR calls on and off. */
 static bool repair(int fd, int on)
 {
@@ -581,6 +606,7 @@ static const struct suite_test tests[] = {
 	{"option_memory", test_option_memory},
 	{"raw_out", test_raw_out},
 	{"raw_in", test_raw_in},
+	{"listen_after_connect", test_listen_after_connect},
 	{"repair", test_repair},
 	{"handmade", test_handmade},
 	{"simultaneous", test_simultaneous},
