@@ -176,6 +176,40 @@ static void bridged_and_renamed(void)
 	run("ip link del br5");
 }
 
+static bool was_told_new(void *data)
+{
+	return times_told('N', *(__u32 *)data) == 1;
+}
+
+/* A namespace that outlives the pod's processes stays the pod's until the pod is gone or has another. */
+static void without_a_process(void)
+{
+	struct actor holder = actor_new(), actor = actor_new(), next = actor_new();
+
+	CU_ASSERT_FATAL(machine_open(NULL));
+	actor_do(&holder, "n");
+	run("ip link add index 1025 name hv25 type veth peer name eth0 netns %d", holder.pid);
+	actor_do(&actor, "e %d", holder.pid);
+	actor_do(&actor, "c %s/cgroup.procs", pod_cgroup(25));
+	CU_ASSERT(joined(25, 1, "with a process"));
+	actor_end(&actor);
+	run_for(100);
+	CU_ASSERT(is_joined(&(struct want){.number = 25, .links = 1}));
+	CU_ASSERT(pod(25) && pod(25)->pid == 0);
+	CU_ASSERT(times_told('G', 1025) == 0);
+	actor_do(&next, "n");
+	actor_do(&next, "c %s/cgroup.procs", pod_cgroup(25));
+	run("ip link add index 1026 name hv26 type veth peer name eth0 netns %d", next.pid);
+	CU_ASSERT(wait_until("in another namespace", was_told_new, &(__u32){1026}));
+	CU_ASSERT(joined(25, 1, "with its new link alone"));
+	CU_ASSERT(pod(25) && pod(25)->n_links && pod(25)->links[0].ifindex == 1026);
+	actor_end(&next);
+	actor_end(&holder);
+	pod_cgroup_remove(25);
+	CU_ASSERT(wait_until("gone", is_absent, &(unsigned){25}));
+	machine_close();
+}
+
 /* The process is in the cgroup first and enters its namespace 300 ms later, without any event. */
 static void enters_late(bool from_first)
 {
@@ -461,11 +495,6 @@ static void own_addresses(void)
 	run("ip link del other15");
 }
 
-static bool was_told_new(void *data)
-{
-	return times_told('N', *(__u32 *)data) == 1;
-}
-
 static void held_by_name(void)
 {
 	struct actor actor = actor_new();
@@ -655,6 +684,7 @@ static const struct suite_test tests[] = {
 	{"enters late from the agent's namespace", late_from_the_agents_namespace},
 	{"enters late from the first namespace", late_from_the_first_namespace},
 	{"numbers of another", numbers_of_another},
+	{"without a process", without_a_process},
 	{"comes back", comes_back},
 	{"a hundred at once", a_hundred_at_once},
 	{"MACs", macs},

@@ -144,8 +144,10 @@ static int resync(struct warder_host *host)
 		error = warder_addresses_ask(host->addresses, host->query);
 	if (error && error != -EINTR)
 		return error;
-	for (pod = host->pods; pod; pod = pod->hh.next)
+	for (pod = host->pods; pod; pod = pod->hh.next) {
 		pod->due = pod->asked = true;
+		pod->nsid = -1; /* that it was taken back may be among what was lost */
+	}
 	host->lost = false;
 	host->changed = true;
 	return 0;

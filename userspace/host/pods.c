@@ -126,6 +126,10 @@ bool host_pod_look(struct warder_host *host, struct host_pod *pod)
 		pod->netns = best->inode;
 		pod->nsid = best->nsid;
 		pod->pid = best->pid;
+	} else if (!processes && pod->nsid >= 0) {
+		pod->processes =
+			0; /* its namespace outlives them: it is the pod's until its id is taken back */
+		pod->pid = 0;
 	} else {
 		pod->processes = processes;
 		pod->netns = 0;
