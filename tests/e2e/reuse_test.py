@@ -17,8 +17,8 @@ WEB = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"]
 class World:
     """The pods, the policies, and what must not be disturbed."""
 
-    def __init__(self, topology, families=(4,)):
-        self.c = Cluster(topology, families=families)
+    def __init__(self, topology, families=(4,), **more):
+        self.c = Cluster(topology, families=families, **more)
 
     def __enter__(self):
         c = self.c
@@ -127,10 +127,54 @@ def namespace_id():
         w.undisturbed()
 
 
+CLOSED = {"podSelector": {"matchLabels": {"app": "closed"}}, "policyTypes": ["Ingress"], "ingress": []}
+WAIT_UDP = """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 5000))
+s.settimeout(wait)
+try:
+    if to:
+        s.sendto(b"hello", (to, 80))
+    result = s.recv(100).decode()
+except OSError:
+    result = "nothing"
+"""
+SEND_UDP = """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+for l in [k for k in inside.listeners if k[0] == "udp" and k[2] == 80]:
+    s = inside.listeners[l]
+s.sendto(b"late answer", (to, 5000))
+"""
+
+
+@scenario("an answer to the datagram of a pod that is gone does not reach the pod that has its address now")
+def flows():
+    for index_too in (False, True):
+        with World("routed") as w:
+            c = w.c
+            c.policy("x", "closed", CLOSED)
+            old = c.pod("x/old", labels={"app": "closed"}, ips=["10.244.1.95"])
+            c.apply()
+            check(old.python(WAIT_UDP, to=w.b.ip(), wait=2.0), "x/b hello", "an answer")
+            ifindex = c.link(old.links[0])["ifindex"]
+            check(old.python(WAIT_UDP, to=w.b.ip(), wait=2.0), "x/b hello")
+            c.delete_pod(old)
+            c.link_index = ifindex if index_too else None
+            new = c.pod("x/new", labels={"app": "closed"}, ips=old.ips)
+            c.apply()
+            waiting = new.ask("python", code=WAIT_UDP, to=None, wait=0.5)
+            for _ in range(5):
+                w.b.python(SEND_UDP, to=new.ip())
+            check(waiting.result(5), "nothing", "what the new one heard")
+            c.alert(warder_src_pod="b", warder_dst_pod="new", fd_l4proto="udp")
+            w.undisturbed()
+
+
 @scenario("a pod whose sandbox is made anew keeps its verdicts: same UID and address, new namespace, cgroup and link")
 def sandbox():
-    for topology in ("routed", "bridged"):
-        with World(topology) as w:
+    for topology, driver in (("routed", "systemd"), ("bridged", "cgroupfs")):
+        with World(topology, driver=driver) as w:
             c = w.c
             for turn in range(3):
                 web = w.web("web", ips=["10.244.1.97"], uid="11111111-2222-4333-8444-555555555555")
