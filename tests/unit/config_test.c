@@ -117,7 +117,9 @@ static void test_file_and_flags(void)
 		  config->n_apiservers == 2);
 	CU_ASSERT_STRING_EQUAL(shown(config, "mode", "origin"), "flag");
 	snprintf(origin, sizeof(origin), "%s:7", path);
-	CU_ASSERT_STRING_EQUAL(shown(config, "host-access", "origin"), origin);
+	CU_ASSERT_STRING_EQUAL(shown(config, "host-access", "where"), origin);
+	CU_ASSERT_STRING_EQUAL(shown(config, "host-access", "origin"), "file");
+	CU_ASSERT_STRING_EQUAL(shown(config, "mode", "where"), "--mode");
 	CU_ASSERT_STRING_EQUAL(shown(config, "host-access", "value"), "off");
 	CU_ASSERT_STRING_EQUAL(shown(config, "pod-ranges", "value"), "10.0.0.0/8,fd00::/8");
 	CU_ASSERT(warder_config_is_opaque(config, "x", "a", NULL) &&
@@ -148,7 +150,7 @@ static void test_faults(void)
 		      "@:1: \"modes\" is not a key of the configuration, is mode meant?"));
 	CU_ASSERT(bad("\n\nxyzzy: 1\n", NULL,
 		      "@:3: \"xyzzy\" is not a key of the configuration: see warderd --help"));
-	CU_ASSERT(bad("", FLAGS("--node-name", "x"), "flag: \"node-name\" is not a key"));
+	CU_ASSERT(bad("", FLAGS("--node-name", "x"), "--node-name: \"node-name\" is not a key"));
 	CU_ASSERT(
 		bad("\nmode: strict\n", NULL, "mode: \"strict\" (@:2): must be enforce or audit"));
 	CU_ASSERT(bad("mode:\n", NULL, "mode: \"\" (@:1): must be enforce or audit"));
@@ -162,33 +164,36 @@ static void test_faults(void)
 	CU_ASSERT(bad("", FLAGS("--mode"), "--mode: the value is missing, it is enforce or audit"));
 	CU_ASSERT(bad("", FLAGS("audit"), "\"audit\": warderd takes flags alone"));
 	CU_ASSERT(bad("", FLAGS("-m", "audit"), "\"-m\": warderd takes flags alone"));
-	CU_ASSERT(bad("", FLAGS("--max-flows=12"),
-		      "max-flows: \"12\" (flag): must be a whole number from 1024 to 16777216"));
-	CU_ASSERT(bad("", FLAGS("--max-flows=-5000"), "max-flows: \"-5000\" (flag)"));
-	CU_ASSERT(bad("", FLAGS("--max-flows=5000x"), "max-flows: \"5000x\" (flag)"));
+	CU_ASSERT(bad(
+		"", FLAGS("--max-flows=12"),
+		"max-flows: \"12\" (--max-flows): must be a whole number from 1024 to 16777216"));
+	CU_ASSERT(bad("", FLAGS("--max-flows=-5000"), "max-flows: \"-5000\" (--max-flows)"));
+	CU_ASSERT(bad("", FLAGS("--max-flows=5000x"), "max-flows: \"5000x\" (--max-flows)"));
 	CU_ASSERT(bad("", FLAGS("--max-flows=99999999999999999999999"), "max-flows"));
 	CU_ASSERT(bad("max-flows: 5000.5\n", NULL, "max-flows: must be a whole number"));
 	CU_ASSERT(bad("", FLAGS("--mark-mask=0x100000000"), "mark-mask"));
 	CU_ASSERT(bad("", FLAGS("--pod-ranges=10.0.0.0/8,10.1.2.3/8"),
-		      "pod-ranges: \"10.1.2.3/8\" (flag): must be"));
-	CU_ASSERT(bad("", FLAGS("--pod-ranges=10.0.0.0/8,"), "pod-ranges: \"\" (flag): must be"));
+		      "pod-ranges: \"10.1.2.3/8\" (--pod-ranges): must be"));
+	CU_ASSERT(bad("", FLAGS("--pod-ranges=10.0.0.0/8,"),
+		      "pod-ranges: \"\" (--pod-ranges): must be"));
 	CU_ASSERT(bad("", FLAGS("--apiserver=kubernetes.default"),
-		      "apiserver: \"kubernetes.default\" (flag): must be"));
-	CU_ASSERT(
-		bad("", FLAGS("--tunnel-ports=0"),
-		    "tunnel-ports: \"0\" (flag): must be a list of port numbers from 1 to 65535"));
+		      "apiserver: \"kubernetes.default\" (--apiserver): must be"));
+	CU_ASSERT(bad("", FLAGS("--tunnel-ports=0"),
+		      "tunnel-ports: \"0\" (--tunnel-ports): must be a list of port numbers from 1 "
+		      "to 65535"));
 	CU_ASSERT(bad("", FLAGS("--pod-prefix=a/b"), "pod-prefix: \"a/b\""));
 	CU_ASSERT(bad("", FLAGS("--pod-prefix=ab=10.0.0.0/8"), "pod-prefix: \"ab=10.0.0.0/8\""));
 	CU_ASSERT(bad("", FLAGS("--opaque=A/b"), "opaque: \"A/b\""));
-	CU_ASSERT(bad("", FLAGS("--features=policy,magic"),
-		      "features: \"magic\" (flag): must be a list of policy, mesh and alerts"));
-	CU_ASSERT(bad("", FLAGS("--features="), "one of policy, mesh and alerts"));
 	CU_ASSERT(
-		bad("", FLAGS("--alert-window=10"), "alert-window: \"10\" (flag): must be a time"));
+		bad("", FLAGS("--features=policy,magic"),
+		    "features: \"magic\" (--features): must be a list of policy, mesh and alerts"));
+	CU_ASSERT(bad("", FLAGS("--features="), "one of policy, mesh and alerts"));
+	CU_ASSERT(bad("", FLAGS("--alert-window=10"),
+		      "alert-window: \"10\" (--alert-window): must be a time"));
 	CU_ASSERT(bad("", FLAGS("--alert-window=99h"), "alert-window"));
 	CU_ASSERT(bad("", FLAGS("--trust-domain=A b"), "trust-domain"));
-	CU_ASSERT(bad("", FLAGS("--hold=maybe"), "hold: \"maybe\" (flag): must be on or off"));
-	CU_ASSERT(bad("", FLAGS("--node=N1"), "node: \"N1\" (flag)"));
+	CU_ASSERT(bad("", FLAGS("--hold=maybe"), "hold: \"maybe\" (--hold): must be on or off"));
+	CU_ASSERT(bad("", FLAGS("--node=N1"), "node: \"N1\" (--node)"));
 	CU_ASSERT(bad("",
 		      FLAGS("--run-dir=/"
 			    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

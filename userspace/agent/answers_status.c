@@ -112,9 +112,10 @@ static json_t *foreign(const struct agent *agent)
 	struct warder_object *const *objects = warder_store_list(agent->store, WARDER_KIND_FOREIGN, &n);
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s, s:o}", "api_version", objects[i]->api_version,
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s%, s:o}", "api_version", objects[i]->api_version,
 						      "kind", objects[i]->kind_name, "namespace",
-						      answer_string(objects[i]->ns), "name", objects[i]->name, "origin",
+						      answer_string(objects[i]->ns), "name", objects[i]->name,
+						      warder_object_name_length(objects[i]), "origin",
 						      answer_string(objects[i]->origin)));
 	return list;
 }

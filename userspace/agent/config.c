@@ -19,7 +19,7 @@
 
 struct setting {
 	char *value;
-	char *origin; /* NULL = default */
+	char *origin; /* "FILE:LINE", "--KEY"; NULL = default */
 };
 
 struct gathering {
@@ -281,13 +281,13 @@ static int take_flags(struct gathering *gathering, int argc, char **argv)
 			return -ENOMEM;
 		key = find_key(name, strcspn(name, "="));
 		if (key < 0)
-			return unknown_key(gathering->error, origin + 2, "flag");
+			return unknown_key(gathering->error, origin + 2, origin);
 		value = flag_value(argc, argv, &i);
 		if (!value)
 			return warder_error_set(gathering->error, -EINVAL,
 						"%s: the value is missing, it is %s", origin,
 						warder_config_keys[key].allowed);
-		if (set(&gathering->settings[key], strdup(value), strdup("flag")))
+		if (set(&gathering->settings[key], strdup(value), TAKE(origin)))
 			return -ENOMEM;
 	}
 	return 0;
@@ -320,6 +320,19 @@ static const char *shown_value(const struct warder_config_key *key, const char *
 	return value;
 }
 
+/* As api/calls.h has it; NULL where the value is no UTF-8. */
+static json_t *shown(const struct warder_config_key *key, const struct setting *setting,
+		     const char *value, const struct warder_config *config)
+{
+	const char *origin = !setting->origin			  ? "default"
+			     : !strncmp(setting->origin, "--", 2) ? "flag"
+								  : "file";
+
+	return json_pack("{s:s, s:s, s:s, s:s?, s:s}", "key", key->name, "value",
+			 shown_value(key, value, config), "origin", origin, "where",
+			 setting->origin, "what", key->brief);
+}
+
 static int parse_all(const struct setting *settings, struct warder_config *config,
 		     struct warder_error *error)
 {
@@ -337,10 +350,7 @@ static int parse_all(const struct setting *settings, struct warder_config *confi
 			return bad_value(key, setting, part, error);
 		if (code)
 			return warder_error_set(error, code, "%s: %s", key->name, strerror(-code));
-		if (json_array_append_new(config->shown,
-					  json_pack("{s:s,s:s,s:s}", "key", key->name, "value",
-						    shown_value(key, value, config), "origin",
-						    setting->origin ? setting->origin : "default")))
+		if (json_array_append_new(config->shown, shown(key, setting, value, config)))
 			return warder_error_set(error, -EINVAL,
 						"%s: the value must be text in UTF-8", key->name);
 	}

@@ -55,7 +55,7 @@ struct warder_config {
 	__u32 mark_mask, max_endpoints, max_peers, max_flows, flows_per_endpoint;
 	unsigned alert_window_ms;
 	enum warder_log_level log_level;
-	json_t *shown; /* for `warderctl config`: [{"key", "value", "origin"}] in the table's order
+	json_t *shown; /* for `warderctl config`: [{"key", "value", "origin", "where", "what"}], see api/calls.h
 			*/
 };
 

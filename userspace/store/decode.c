@@ -191,9 +191,23 @@ static int decode_kind(const struct warder_member *root, struct warder_object *o
 	}
 }
 
+/* What the object calls itself, for messages about its kind; `who` stays where it does not say. */
+static void name_itself(const json_t *json, const char *kind, char who[WHO_MAX])
+{
+	const json_t *metadata = json_object_get(json, "metadata");
+	const char *ns = json_string_value(json_object_get(metadata, "namespace"));
+	const char *name = json_string_value(json_object_get(metadata, "name"));
+
+	if (name)
+		snprintf(who, WHO_MAX, "%.80s %.63s%s%.253s", kind, ns ? ns : "", ns ? "/" : "",
+			 name);
+	else
+		snprintf(who, WHO_MAX, "%.80s", kind);
+}
+
 /* apiVersion and kind; -ENOTSUP where Warder has no use for it, -EPROTONOSUPPORT where it should
  * have. */
-static int find_kind(const struct warder_member *root, const char **ret_version,
+static int find_kind(const struct warder_member *root, char who[WHO_MAX], const char **ret_version,
 		     const char **ret_kind, struct warder_kind_info *ret)
 {
 	struct warder_member version = WARDER_MEMBER(root, "apiVersion"),
@@ -208,6 +222,7 @@ static int find_kind(const struct warder_member *root, const char **ret_version,
 		return warder_member_fail(&version, "is missing, every object needs one");
 	if (!*ret_kind || !**ret_kind)
 		return warder_member_fail(&kind, "is missing, every object needs one");
+	name_itself(root->value, *ret_kind, who);
 	switch (warder_kind_find(*ret_version, *ret_kind, ret)) {
 	case WARDER_KIND_USED:
 		return 0;
@@ -248,7 +263,7 @@ int warder_object_decode(const json_t *json, const char *origin, struct warder_o
 	int code;
 
 	warder_error_set(error, 0, "%s", "");
-	code = find_kind(&root, &version, &kind, &info);
+	code = find_kind(&root, who, &version, &kind, &info);
 	if (code)
 		return code;
 	object = calloc(1, sizeof(*object));
@@ -261,7 +276,6 @@ int warder_object_decode(const json_t *json, const char *origin, struct warder_o
 	object->origin = origin ? strdup(origin) : NULL;
 	if (!object->api_version || !object->kind_name || (origin && !object->origin))
 		return -ENOMEM;
-	snprintf(who, sizeof(who), "%.80s", kind);
 	code = warder_member_object(&metadata);
 	if (!code)
 		code = decode_names(&metadata, &info, object);

@@ -102,20 +102,22 @@ void warder_object_unref(struct warder_object *object)
 		object_free(object);
 }
 
+size_t warder_object_name_length(const struct warder_object *object)
+{
+	const char *slash = strchr(object->api_version, '/');
+	size_t n = strlen(object->name), tail;
+
+	if (object->kind != WARDER_KIND_FOREIGN)
+		return n;
+	/* ".KIND.GROUP" behind it, so that two kinds' objects of one name are two. */
+	tail = strlen(object->kind_name) + 1 + (slash ? slash - object->api_version + 1 : 0);
+	return n - (tail < n ? tail : n);
+}
+
 const char *warder_object_describe(const struct warder_object *object, char *buffer, size_t size)
 {
-	/* A foreign object's name carries its kind and group, which a kind's name cannot hold. */
-	size_t n = strlen(object->name);
-
-	if (object->kind == WARDER_KIND_FOREIGN) {
-		const char *slash = strchr(object->api_version, '/');
-		size_t tail = strlen(object->kind_name) + 1 +
-			      (slash ? slash - object->api_version + 1 : 0);
-
-		n -= tail < n ? tail : n;
-	}
 	snprintf(buffer, size, "%s %s%s%.*s", object->kind_name, object->ns, *object->ns ? "/" : "",
-		 (int)n, object->name);
+		 (int)warder_object_name_length(object), object->name);
 	return buffer;
 }
 

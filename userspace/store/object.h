@@ -121,6 +121,8 @@ struct warder_object *warder_object_ref(struct warder_object *object);
 void warder_object_unref(struct warder_object *object); /* NULL is fine */
 /* The same key and content; refs and origin do not count. */
 bool warder_object_equal(const struct warder_object *a, const struct warder_object *b);
+/* Length of the name in object->name: less than all of it for FOREIGN. */
+size_t warder_object_name_length(const struct warder_object *object);
 /* "NetworkPolicy catalyst-openbao/api" into `buffer`, which it returns. */
 const char *warder_object_describe(const struct warder_object *object, char *buffer, size_t size);
 
