@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "suite.h"
@@ -20,7 +21,11 @@ static char dir[64], alerts[96], state[96], killed[96];
 
 static void enrich(void *data, const struct warder_event *event, struct warder_alert *alert)
 {
-	strcpy(alert->source.identity, "spiffe://c/ns/a/sa/b");
+	if (data)
+		snprintf(alert->source.identity, sizeof(alert->source.identity), "source %u",
+			 event->index);
+	else
+		strcpy(alert->source.identity, "spiffe://c/ns/a/sa/b");
 	strcpy(alert->destination.identity, "world");
 }
 
@@ -197,6 +202,62 @@ static void test_broken_state(void)
 	end();
 }
 
+static int fifo;
+
+static void drain(void *data)
+{
+	FILE *file = fdopen(fifo, "r");
+	char text[16384];
+
+	while (fgets(text, sizeof(text), file) && strcmp(text, "end\n")) {
+		json_t *json = json_loads(text, 0, NULL);
+		json_t *fields = json_object_get(json, "output_fields");
+
+		CU_ASSERT_PTR_NOT_NULL(json);
+		((__u64 *)data)[0] +=
+			(__u64)json_integer_value(json_object_get(fields, "warder.packets"));
+		((__u64 *)data)[1] += !strcmp(json_string_value(json_object_get(json, "rule")),
+					      "Warder alerts lost");
+		json_decref(json);
+	}
+	fclose(file);
+}
+
+/* A reader that sleeps for too long: alerts are given up, and one tells for how much they stood. */
+static void test_lost_alerts(void)
+{
+	struct warder_telemetry_options options = {
+		.alerts = alerts, .node = "n1", .window_ms = 100000, .lines = 20000};
+	struct warder_telemetry_lookup lookup = {.enrich = enrich, .data = &options};
+	struct warder_telemetry_stats stats;
+	struct warder_telemetry *telemetry;
+	struct warder_error error;
+	__u64 seen[2] = {0};
+	uv_thread_t thread;
+
+	begin();
+	CU_ASSERT_EQUAL_FATAL(mkfifo(alerts, 0600), 0);
+	fifo = open(alerts, O_RDWR);
+	CU_ASSERT_EQUAL_FATAL(warder_telemetry_open(&loop, &options, &lookup, &telemetry, &error),
+			      0);
+	for (unsigned i = 0; i < 15000; i++)
+		line(telemetry, i, 3);
+	warder_telemetry_stats(telemetry, &stats);
+	CU_ASSERT(stats.lost > 100);
+	CU_ASSERT_EQUAL(stats.alerts, 15000);
+	uv_thread_create(&thread, drain, seen);
+	for (int i = 0; i < 2000 && !seen[1]; i++) {
+		warder_telemetry_tick(telemetry);
+		usleep(1000);
+	}
+	warder_telemetry_close(telemetry);
+	CU_ASSERT_EQUAL(write(fifo, "end\n", 4), 4);
+	uv_thread_join(&thread);
+	CU_ASSERT_EQUAL(seen[0], 45000);
+	CU_ASSERT(seen[1] >= 1);
+	end();
+}
+
 static unsigned heard;
 
 static void hear(void *data, const struct warder_alert *alert)
@@ -237,6 +298,7 @@ static const struct suite_test tests[] = {
 	{"killed", test_killed},
 	{"other maps", test_other_maps},
 	{"broken state", test_broken_state},
+	{"lost alerts are told", test_lost_alerts},
 	{"listeners and pairs", test_listeners_and_pairs},
 };
 SUITE("telemetry", tests)
