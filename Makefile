@@ -83,7 +83,7 @@ $(O)/obj/tests/%.o: ALL_CFLAGS += -Itests -Itests/unit
 # What things cost: programs that print numbers and assert none.
 $(O)/tests/bench/%_bench: $(O)/obj/tests/bench/%_bench.o $(O)/lib/libwarder.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS)
 
 # Loaders and probers of tests/vm: plain programs over libbpf.
 $(O)/tests/vm/%: $(O)/obj/tests/vm/%.o | $(BPF_OBJ)
