@@ -3,6 +3,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "datapath/mirror_state.h"
 #include "random_matrix.h"

@@ -9,6 +9,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "datapath/mirror_state.h"
@@ -335,13 +336,13 @@ static void run_late_program(struct play *play, size_t at)
 		     verdict, at);
 }
 
-static void name_cells(const struct play *play, struct names *names)
+static void name_cells(const struct play *play, const bool *rows, struct names *names)
 {
 	const struct warder_shape *shape = &play->mirror->shape;
 
 	for (int d = 0; d < 2; d++)
 		for (__u32 g = 0; g < shape->groups; g++)
-			for (__u32 c = 0; names->groups[g] && c < shape->classes; c++) {
+			for (__u32 c = 0; rows[g] && c < shape->classes; c++) {
 				struct warder_cell cell =
 					play->mirror->cells[mirror_row(shape, d, g) + c];
 
@@ -364,19 +365,28 @@ static void name_all(const struct play *play, struct names *names)
 {
 	static const enum warder_table tables[] = {WARDER_TABLE_PEER4, WARDER_TABLE_PEER6,
 						   WARDER_TABLE_CIDR4, WARDER_TABLE_CIDR6};
+	bool rows[256] = {false};
 
 	memset(names, 0, sizeof(*names));
-	for (__u32 s = 1; s < play->mirror->shape.slots; s++)
-		/* A held pod that nobody knows has no group. */
-		if (play->mirror->slots[s].now.flags & WARDER_SLOT_LIVE &&
-		    play->mirror->slots[s].identity)
-			names->groups[play->mirror->slots[s].now.group] = true;
+	for (__u32 s = 1; s < play->mirror->shape.slots; s++) {
+		const struct warder_slot *slot = &play->mirror->slots[s];
+		bool known;
+
+		if (!(slot->now.flags & WARDER_SLOT_LIVE))
+			continue;
+		/* A held pod that nobody knows, or knows any more, reads no row. */
+		known = slot->identity && play->next.endpoints[slot->uid[1]].known;
+		if (known)
+			names->groups[slot->now.group] = true;
+		if (known || !(slot->now.flags & WARDER_SLOT_HOLD))
+			rows[slot->now.group] = true;
+	}
 	for (int t = 0; t < 4; t++)
 		warder_mirror_each(play->mirror, tables[t], name_peer, names);
 	for (__u32 i = 0; i < WARDER_PORT_WORDS; i++)
 		for (int k = 0; k < 4; k++)
 			names->ports[play->mirror->ports[i].class[k]] = true;
-	name_cells(play, names);
+	name_cells(play, rows, names);
 	/* These always mean the same. */
 	names->bitmaps[WARDER_BITMAP_NONE] = names->bitmaps[WARDER_BITMAP_ALL] = false;
 	memset(names->ports, 0, WARDER_PORT_FIRST);

@@ -208,10 +208,14 @@ int plan_slots_match(struct plan_work *work)
 	return give_slots(work);
 }
 
-/* Which groups live slots name: all of them stay taken, whether their endpoint goes or not. */
+/*
+ * Which groups live slots name: all of them stay taken, whether their endpoint goes or not.  The rows
+ * of those that speak, or will, are old_groups: a held slot that is left never reads its row.
+ */
 static int sync_groups(struct plan_work *work)
 {
 	bool *named = plan_scratch(work, work->shape.groups, sizeof(*named));
+	bool *read = plan_scratch(work, work->shape.groups, sizeof(*read));
 
 	work->old_groups = plan_scratch(work, work->shape.groups, sizeof(*work->old_groups));
 	if (work->status)
@@ -219,10 +223,13 @@ static int sync_groups(struct plan_work *work)
 	for (__u32 s = 1; s < work->shape.slots; s++) {
 		const struct warder_slot_word *now = &work->mirror->slots[s].now;
 
-		if (!(now->flags & WARDER_SLOT_LIVE) || now->group >= work->shape.groups ||
-		    named[now->group])
+		if (!(now->flags & WARDER_SLOT_LIVE) || now->group >= work->shape.groups)
 			continue;
 		named[now->group] = true;
+		if (read[now->group] ||
+		    (now->flags & WARDER_SLOT_HOLD && work->slot_groups[s] == PLAN_NONE))
+			continue;
+		read[now->group] = true;
 		work->old_groups[work->n_old_groups++] = now->group;
 	}
 	plan_ids_sync(&work->planner->groups, named);
@@ -268,9 +275,9 @@ int plan_groups_split(struct plan_work *work)
 
 	if (pieces_init(groups, &work->scratch, work->shape.groups, work->matrix->n_groups))
 		return plan_fail(work, -ENOMEM);
+	collect_groups(work);
 	if (sync_groups(work))
 		return work->status;
-	collect_groups(work);
 	keeper = plan_heaviest(work, groups, true);
 	target = plan_heaviest(work, groups, false);
 	work->rows = plan_scratch(work, 2 * groups->n + 1, sizeof(*work->rows));

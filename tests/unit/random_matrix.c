@@ -1,41 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Random verdict matrices with the endpoints of a node, made without any policy: a `gene` is all that
- * there is to know of one state, small and of fixed size, so that the next state can be the last one
- * with a few changes.  Its own verdict is the plain reading of the contract in policy/compile.h.
- */
-#ifndef WARDER_TESTS_RANDOM_MATRIX_H
-#define WARDER_TESTS_RANDOM_MATRIX_H
+/* Genes: drawn, changed, and as the planner gets them. */
+#include "random_matrix.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/address.h"
-#include "datapath/plan.h"
+struct warder_addr gene_addrs[GENE_ADDRS];
+struct warder_prefix gene_prefixes[GENE_PREFIXES];
+char gene_names[GENE_IDENTITIES][24];
 
-#define GENE_ADDRS	24
-#define GENE_PREFIXES	14
-#define GENE_ENDPOINTS	6
-#define GENE_LINKS	2 /* of each endpoint, at most */
-#define GENE_CLASSES	10
-#define GENE_GROUPS	5
-#define GENE_BITMAPS	14
-#define GENE_PORTS	8 /* port classes from WARDER_PORT_FIRST on */
-#define GENE_RANGES	10
-#define GENE_WORDS	1
-#define GENE_IDENTITIES 8
-#define GENE_FRONTENDS	4
-
-static struct warder_addr gene_addrs[GENE_ADDRS];
-static struct warder_prefix gene_prefixes[GENE_PREFIXES];
-static char gene_names[GENE_IDENTITIES][24];
-
-struct random {
-	__u64 state;
-};
-
-__attribute__((unused)) static __u32 draw(struct random *random, __u32 below)
+__u32 draw(struct random *random, __u32 below)
 {
 	__u64 z = random->state += 0x9e3779b97f4a7c15ULL;
 
@@ -44,34 +20,7 @@ __attribute__((unused)) static __u32 draw(struct random *random, __u32 below)
 	return (__u32)((z ^ z >> 31) >> 16) % below;
 }
 
-struct gene_entry {
-	bool present;
-	__u8 class, cidr_class, identity, flags; /* identity: 0 a reserved one, else index + 1 */
-};
-
-struct gene_endpoint {
-	bool present, known, isolated[2];
-	__u8 group, identity, n_links, mac, n_addrs,
-		prefix; /* prefix: index + 1 of a further one */
-	__u8 link_of;	/* whose links it has */
-	bool far_link;	/* ifindex + 65536: the same place in map `links` */
-	__u8 addr[4];
-	__u16 flags;
-	__u64 cgroup, netns;
-};
-
-struct gene {
-	__u32 n_classes, n_groups, n_bitmaps, n_port_classes;
-	struct gene_entry peers[GENE_ADDRS], prefixes[GENE_PREFIXES];
-	struct warder_matrix_port_range ranges[WARDER_PROTOCOLS][GENE_RANGES];
-	__u32 n_ranges[WARDER_PROTOCOLS];
-	__u64 bitmaps[GENE_BITMAPS * GENE_WORDS];
-	__u8 cells[2][GENE_GROUPS][GENE_CLASSES][2];
-	struct gene_endpoint endpoints[GENE_ENDPOINTS];
-	bool frontends[GENE_FRONTENDS];
-};
-
-static void gene_universe(void)
+void gene_universe(void)
 {
 	static const char *addrs[GENE_ADDRS] = {
 		"10.0.0.1",	 "10.0.0.2",	"10.0.0.3",  "10.0.0.4",    "10.0.1.1", "10.0.1.2",
@@ -144,21 +93,27 @@ static void gene_endpoint(struct random *random, struct gene *gene, int e)
 				      WARDER_SLOT_JUDGE_HOST};
 	struct gene_endpoint *endpoint = &gene->endpoints[e];
 
-	*endpoint = (struct gene_endpoint){
-		.present = draw(random, 4) != 0,
-		.known = draw(random, 8) != 0,
-		.isolated = {draw(random, 2), draw(random, 2)},
-		.group = draw(random, gene->n_groups),
-		.identity = 1 + draw(random, GENE_IDENTITIES),
-		.n_links = draw(random, 4) ? 1 : draw(random, GENE_LINKS + 1),
-		.mac = draw(random, 2),
-		.n_addrs = 1 + draw(random, 4),
-		.prefix = draw(random, 6) ? 0 : 1 + draw(random, GENE_PREFIXES),
-		.link_of = e,
-		.far_link = !draw(random, 8),
-		.cgroup = draw(random, 5) ? 1000 + e * 2 + draw(random, 2) : 0,
-		.netns = draw(random, 3) ? 2000 + e : 0,
-	};
+	/* One statement each: in an initializer the order of draws would be the compiler's. */
+	memset(endpoint, 0, sizeof(*endpoint));
+	endpoint->present = draw(random, 4) != 0;
+	endpoint->known = draw(random, 8) != 0;
+	endpoint->isolated[0] = draw(random, 2);
+	endpoint->isolated[1] = draw(random, 2);
+	endpoint->group = draw(random, gene->n_groups);
+	endpoint->identity = 1 + draw(random, GENE_IDENTITIES);
+	endpoint->n_links = 1;
+	if (!draw(random, 4))
+		endpoint->n_links = draw(random, GENE_LINKS + 1);
+	endpoint->mac = draw(random, 2);
+	endpoint->n_addrs = 1 + draw(random, 4);
+	if (!draw(random, 6))
+		endpoint->prefix = 1 + draw(random, GENE_PREFIXES);
+	endpoint->link_of = e;
+	endpoint->far_link = !draw(random, 8);
+	if (draw(random, 5))
+		endpoint->cgroup = 1000 + e * 2 + draw(random, 2);
+	if (draw(random, 3))
+		endpoint->netns = 2000 + e;
 	for (int i = 0; i < 4; i++)
 		endpoint->addr[i] = draw(random, GENE_ADDRS);
 	for (int i = 0; i < 4; i++)
@@ -166,7 +121,7 @@ static void gene_endpoint(struct random *random, struct gene *gene, int e)
 			endpoint->flags |= flags[i];
 }
 
-static void gene_new(struct random *random, struct gene *gene)
+void gene_new(struct random *random, struct gene *gene)
 {
 	memset(gene, 0, sizeof(*gene));
 	gene->n_classes = 1 + draw(random, GENE_CLASSES);
@@ -225,9 +180,9 @@ static void gene_renumber(struct random *random, struct gene *gene)
 	}
 }
 
-static void gene_change(struct random *random, struct gene *gene)
+void gene_change(struct random *random, struct gene *gene)
 {
-	__u32 i;
+	__u32 i, d, g, c;
 
 	switch (draw(random, 12)) {
 	case 0:
@@ -246,9 +201,10 @@ static void gene_change(struct random *random, struct gene *gene)
 		gene_entry(random, gene, &gene->prefixes[draw(random, GENE_PREFIXES)]);
 		break;
 	case 5:
-		gene_cell(random, gene,
-			  gene->cells[draw(random, 2)][draw(random, gene->n_groups)]
-				     [draw(random, gene->n_classes)]);
+		d = draw(random, 2);
+		g = draw(random, gene->n_groups);
+		c = draw(random, gene->n_classes);
+		gene_cell(random, gene, gene->cells[d][g][c]);
 		break;
 	case 6:
 		gene->endpoints[draw(random, GENE_ENDPOINTS)].group = draw(random, gene->n_groups);
@@ -281,29 +237,13 @@ static void gene_change(struct random *random, struct gene *gene)
 	}
 }
 
-/* A gene as the planner gets it. */
-struct gene_state {
-	struct warder_matrix matrix;
-	struct warder_plan_endpoint endpoints[GENE_ENDPOINTS];
-	size_t n_endpoints;
-	struct warder_matrix_identity identities[GENE_IDENTITIES];
-	struct warder_matrix_peer peers[GENE_ADDRS];
-	struct warder_matrix_prefix prefixes[GENE_PREFIXES];
-	struct warder_matrix_frontend frontends[GENE_FRONTENDS];
-	struct warder_matrix_endpoint compiled[GENE_ENDPOINTS];
-	struct warder_cell cells[2 * GENE_GROUPS * GENE_CLASSES];
-	struct warder_addr addrs[GENE_ENDPOINTS][4];
-	struct warder_link links[GENE_ENDPOINTS][GENE_LINKS];
-	int owner[GENE_ENDPOINTS]; /* of each of `endpoints`: which of the gene's */
-};
-
-static __u32 gene_ifindex(const struct gene *gene, int e, int l)
+__u32 gene_ifindex(const struct gene *gene, int e, int l)
 {
 	return 10 + gene->endpoints[e].link_of * GENE_LINKS + l +
 	       (gene->endpoints[e].far_link ? 65536 : 0);
 }
 
-static void gene_link(const struct gene *gene, int e, int l, struct warder_link *ret)
+void gene_link(const struct gene *gene, int e, int l, struct warder_link *ret)
 {
 	*ret = (struct warder_link){
 		.ifindex = gene_ifindex(gene, e, l),
@@ -354,8 +294,7 @@ static void gene_express_endpoints(struct gene *gene, struct gene_state *state)
 	}
 }
 
-/* `gene` must outlive the state. */
-static void gene_express(struct gene *gene, struct gene_state *state)
+void gene_express(struct gene *gene, struct gene_state *state)
 {
 	struct warder_matrix *matrix = &state->matrix;
 
@@ -408,10 +347,8 @@ static void gene_express(struct gene *gene, struct gene_state *state)
 	}
 }
 
-/* The naive reading: bits as warder_mirror_verdict gives them. */
-static int gene_verdict(const struct gene *gene, int e, int direction,
-			const struct warder_addr *addr, bool address_only, __u8 protocol,
-			__u16 port)
+int gene_verdict(const struct gene *gene, int e, int direction, const struct warder_addr *addr,
+		 bool address_only, __u8 protocol, __u16 port)
 {
 	const struct gene_entry *entry = NULL;
 	const __u8 *cell;
@@ -438,5 +375,3 @@ static int gene_verdict(const struct gene *gene, int e, int direction,
 			  [address_only ? entry->cidr_class : entry->class];
 	return (gene->bitmaps[cell[0]] >> class & 1) | (gene->bitmaps[cell[1]] >> class & 1) << 1;
 }
-
-#endif
