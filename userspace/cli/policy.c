@@ -121,6 +121,7 @@ static void get(const struct warderctl_call *call, const json_t *policy)
 	}
 	printf("  from          %s\n", warderctl_text(policy, "origin"));
 	printf("  tier          %s\n", warderctl_text(policy, "tier"));
+	printf("  mode          %s\n", warderctl_text(policy, "mode"));
 	printf("  direction     %s\n", directions(policy));
 	join(text, sizeof(text), json_object_get(policy, "selects"), 32, "no pod of this node");
 	fputs("  selects       ", stdout);

@@ -70,8 +70,9 @@ static void source_and_state(const json_t *status)
 		printf("revision %lld, everything that was read", in_force);
 	else
 		printf("revision %lld of %lld", in_force, seen);
-	printf(" (last change took %lld ms, the longest %lld ms)\n",
-	       warderctl_number(revision, "last_ms"), warderctl_number(revision, "max_ms"));
+	printf(" (last change took %.1f ms, the longest %.1f ms)\n",
+	       json_number_value(json_object_get(revision, "last_ms")),
+	       json_number_value(json_object_get(revision, "max_ms")));
 	label("datapath");
 	printf("%s on kernel %s, maps in %s\n", warderctl_text(datapath, "hook"),
 	       warderctl_text(datapath, "kernel"), warderctl_text(datapath, "bpffs"));
