@@ -138,7 +138,8 @@ static void pod_remove(struct warder_cgroups *cgroups, struct dir *dir)
 
 	HASH_FIND(by_uid, cgroups->pods, dir->uid, strlen(dir->uid), first);
 	if (first == dir) {
-		HASH_DELETE(by_uid, cgroups->pods, dir);
+		HASH_DELETE(by_uid, cgroups->pods,
+			    dir); /* NOLINT(clang-analyzer-core.NullDereference) */
 		if (dir->same_uid)
 			HASH_ADD_KEYPTR(by_uid, cgroups->pods, dir->same_uid->uid,
 					strlen(dir->same_uid->uid), dir->same_uid);
@@ -212,7 +213,7 @@ static void dir_watch(struct warder_cgroups *cgroups, struct dir *dir)
 
 static struct dir *dir_new(struct dir *parent, const char *path)
 {
-	struct dir *dir = calloc(1, sizeof(*dir));
+	struct dir *dir = path ? calloc(1, sizeof(*dir)) : NULL;
 
 	if (!dir)
 		return NULL;

@@ -6,7 +6,6 @@
  */
 #include "host/host.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -204,7 +203,7 @@ static void note_problem(struct warder_host *host)
 static void look_again(uv_timer_t *timer);
 static void tell(uv_timer_t *timer);
 
-static void plan(struct warder_host *host)
+void host_plan(struct warder_host *host)
 {
 	uint64_t next = host->inside_lost ? host->inside_next : HOST_NEVER, now = host_now();
 
@@ -250,7 +249,7 @@ static void work(struct warder_host *host)
 	inside_resync(host);
 	host_join(host);
 	note_problem(host);
-	plan(host);
+	host_plan(host);
 	if (host->changed && host->telling) {
 		uv_update_time(host->loop);
 		uv_timer_start(&host->tell_timer, tell, 0, 0);
@@ -475,64 +474,6 @@ int warder_host_netns_open(const struct warder_host *host, const struct warder_h
 	return -ESRCH;
 }
 
-/* Dashes and case do not count: static pods are written in two ways. */
-static void expected_key(const char *uid, char ret[WARDER_UID_TEXT])
-{
-	size_t n = 0;
-
-	for (; *uid && n < WARDER_UID_TEXT - 1; uid++)
-		if (*uid != '-')
-			ret[n++] = (char)tolower((unsigned char)*uid);
-	ret[n] = 0;
-}
-
-void host_pod_expect(struct warder_host *host, struct host_pod *pod)
-{
-	char key[WARDER_UID_TEXT];
-	const struct host_expected *expected;
-	bool was_host = pod->expected_host;
-
-	expected_key(pod->uid, key);
-	HASH_FIND_STR(host->expected, key, expected);
-	pod->expected = expected != NULL;
-	pod->expected_host = expected && expected->host_network;
-	if (pod->expected_host != was_host)
-		pod->due = pod->asked = true;
-}
-
-static void expected_clear(struct warder_host *host)
-{
-	struct host_expected *expected, *next;
-
-	HASH_ITER (hh, host->expected, expected, next) {
-		HASH_DEL(host->expected, expected);
-		free(expected);
-	}
-}
-
-void warder_host_expect(struct warder_host *host, const struct warder_host_expected *pods, size_t n)
-{
-	struct host_expected *expected;
-	struct host_pod *pod;
-
-	expected_clear(host);
-	for (size_t i = 0; i < n; i++) {
-		char key[WARDER_UID_TEXT];
-
-		expected_key(pods[i].uid, key);
-		HASH_FIND_STR(host->expected, key, expected);
-		if (!expected && (expected = calloc(1, sizeof(*expected)))) {
-			memcpy(expected->key, key, sizeof(key));
-			HASH_ADD_STR(host->expected, key, expected);
-		}
-		if (expected)
-			expected->host_network = pods[i].host_network;
-	}
-	for (pod = host->pods; pod; pod = pod->hh.next)
-		host_pod_expect(host, pod);
-	plan(host);
-}
-
 static void closed(uv_handle_t *handle)
 {
 	struct warder_host *host = handle->data;
@@ -554,7 +495,7 @@ void warder_host_close(struct warder_host *host)
 		host_link_remove(host, link);
 	HASH_ITER (hh, host->pods, pod, next_pod)
 		host_pod_free(host, pod);
-	expected_clear(host);
+	host_expected_clear(host);
 	host_view_free(host->view, host->n_view);
 	warder_addresses_free(host->addresses);
 	free(host->root);

@@ -190,19 +190,21 @@ size_t warder_namespaces_find(const char *cgroup,
 int warder_namespace_open(int pid, __u64 inode)
 {
 	char path[64];
-	CLEANUP(cleanup_close) int fd = -1;
 	struct stat status;
-	int taken;
+	int fd, code = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status))
+	if (fd < 0)
 		return -errno;
-	if (status.st_ino != inode)
-		return -ESTALE;
-	taken = fd;
-	fd = -1; /* not closed here */
-	return taken;
+	if (fstat(fd, &status))
+		code = -errno;
+	else if (status.st_ino != inode)
+		code = -ESTALE;
+	if (!code)
+		return fd;
+	close(fd);
+	return code;
 }
 
 int warder_namespace_read(const struct nlmsghdr *message, __s32 *ret_nsid)

@@ -102,8 +102,13 @@ struct warder_host {
 
 uint64_t host_now(void); /* ms */
 
-/* host.c: what the caller says of a pod */
-void host_pod_expect(struct warder_host *host, struct host_pod *pod);
+/* host.c */
+void host_plan(struct warder_host *host); /* when is there something to look at again? */
+
+/* expected.c */
+void host_pod_expect(struct warder_host *host,
+		     struct host_pod *pod); /* takes over what the caller said of it */
+void host_expected_clear(struct warder_host *host);
 
 /* pods.c */
 struct host_pod *host_pod_get(struct warder_host *host,
