@@ -81,6 +81,14 @@ $(O)/tests/libtests.a: $(TEST_OBJ)
 $(O)/obj/tests/%.o: ALL_CFLAGS += -Itests -Itests/unit
 
 # What things cost: programs that print numbers and assert none.
+$(O)/bpf/%.bpf.o: tests/bench/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	llvm-strip -g $@
+$(O)/obj/tests/bench/program_bench.o: $(O)/gen/parse.skel.h
+.PHONY: bench
+bench: $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*_bench.c)) ## what it costs, in one run (root)
+	@for b in $^; do echo "## $$(basename $$b)"; $$b || exit 1; done
 $(O)/tests/bench/%_bench: $(O)/obj/tests/bench/%_bench.o $(O)/lib/libwarder.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS)

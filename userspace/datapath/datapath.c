@@ -142,6 +142,7 @@ static int take_options(struct warder_datapath *datapath,
 	constants->max_flows = options->max_flows ?: DEFAULT_MAX_FLOWS;
 	constants->flows_per_endpoint = options->flows_per_endpoint ?: DEFAULT_FLOWS_PER_ENDPOINT;
 	constants->mark_mask = options->mark_mask;
+	constants->no_reply_cache = options->no_reply_cache;
 	constants->tunnel_ports = datapath->tunnel_ports;
 	constants->n_tunnel_ports = options->n_tunnel_ports;
 	return 0;

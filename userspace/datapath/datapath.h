@@ -26,6 +26,7 @@ struct warder_datapath_options {
 	const __u16 *tunnel_ports; /* UDP ports of overlays, host order */
 	size_t n_tunnel_ports;
 	bool listen_later; /* no event is told before warder_datapath_listen() */
+	bool no_reply_cache; /* benches: each proof by socket is looked up */
 	bool clsact;	   /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
 };
 

@@ -253,6 +253,7 @@ static int load_object(struct bpf_object *object, const struct warder_constants 
 		(rodata)->mark_shift =                                                             \
 			(constants)->mark_mask ? __builtin_ctz((constants)->mark_mask) : 0;        \
 		(rodata)->flows_per_endpoint = (constants)->flows_per_endpoint;                    \
+		(rodata)->reply_cache = !(constants)->no_reply_cache;                              \
 		for (size_t i_ = 0; i_ < (constants)->n_tunnel_ports && i_ < room_; i_++)          \
 			(rodata)->tunnel_ports[(rodata)->n_tunnel_ports++] =                       \
 				(constants)->tunnel_ports[i_];                                     \

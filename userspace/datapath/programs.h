@@ -50,6 +50,7 @@ struct warder_constants {
 	__u64 secret[2];
 	__u32 max_flows, flows_per_endpoint;
 	__u32 mark_mask;
+	bool no_reply_cache; /* benches: what map `proofs` saves */
 	const __u16 *tunnel_ports;
 	size_t n_tunnel_ports;
 };
