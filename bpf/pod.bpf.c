@@ -313,8 +313,7 @@ GLOBAL int tell(struct __sk_buff *skb, struct flow *f, __u32 reason, __u32 audit
 	return 0;
 }
 
-/* The sender's slot, so that NAT and bridges do not lose it; a slot beyond the mask goes unmarked.
- */
+/* The sender's slot, so that NAT does not lose it; a slot beyond the mask goes unmarked. */
 static __always_inline void mark_set(struct __sk_buff *skb, __u32 slot)
 {
 	__u32 bits = slot << mark_shift, mark;

@@ -53,8 +53,7 @@
 
 #define LOOPBACK_IFINDEX 1 /* in every network namespace */
 
-/* Keeps the compiler from knowing a value: from narrowing a store, or folding two loads into one.
- */
+/* Hides a value from the compiler: it must not narrow a store, or fold two loads into one. */
 #define barrier_var(var) asm volatile("" : "+r"(var))
 
 /* Field of a context as one load: clang may else keep the field's address, which the verifier

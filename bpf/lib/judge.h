@@ -103,16 +103,14 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 	return 0;
 }
 
-/* The same where speed is no matter: the verifier reads it once, not once a path that leads to it.
- */
+/* The same where speed is no matter: the verifier reads it once, not once for each path. */
 GLOBAL __u32 peer_verdict_apart(const struct flow *f, __u32 direction, __u32 peer_class,
 				__u32 service, __u32 class)
 {
 	return f ? peer_verdict(f, direction, peer_class, service, class) : 0;
 }
 
-/* An ICMP error passes where the packet inside was the endpoint's business and allowed: a reason.
- */
+/* An ICMP error passes where the packet inside was the pod's business and allowed: a reason. */
 GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 {
 	bool from_pod = f && f->direction == WARDER_EGRESS, service;

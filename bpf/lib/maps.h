@@ -25,9 +25,8 @@ const volatile __u32 mark_mask = 0;	   /* bits of skb->mark for the sender's slo
 const volatile __u32 mark_shift = 0;	   /* the lowest of them */
 const volatile __u16 tunnel_ports[8] = {}; /* UDP ports of overlays, host order */
 const volatile __u32 n_tunnel_ports = 0;
-const volatile __u32 flows_per_endpoint =
-	16384;			      /* in each direction; unanswered and answered each */
-const volatile __u32 reply_cache = 1; /* map `proofs` is used */
+const volatile __u32 flows_per_endpoint = 16384; /* in each direction, answered or not */
+const volatile __u32 reply_cache = 1;		 /* map `proofs` is used */
 
 /* Endpoints. */
 struct {

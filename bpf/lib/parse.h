@@ -145,8 +145,7 @@ GLOBAL int parse_extensions(struct __sk_buff *skb, struct walk *w)
 	return extension_is(w->protocol) ? WARDER_REASON_EXTENSION : 0;
 }
 
-/* IPv4 options after the header at `at`, `size` bytes: 0 or a reason.  Source routes are refused.
- */
+/* IPv4 options, `size` bytes from `at` on: 0 or a reason.  Source routes are refused. */
 GLOBAL int parse_options(struct __sk_buff *skb, __u32 at, __u32 size)
 {
 	__u8 buf[64] = {};

@@ -200,8 +200,7 @@ GLOBAL int reply_tcp_to_pod(struct __sk_buff *skb, struct flow *f)
 	return WARDER_REASON_ALLOWED_REPLY;
 }
 
-/* A socket that was given its peer's packets by a link: not over lo, and not by hand (TCP_REPAIR).
- */
+/* A socket that got its peer's packets by a link: not over lo, not by hand (TCP_REPAIR). */
 static __always_inline bool socket_received(struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);

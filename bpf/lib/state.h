@@ -73,8 +73,7 @@ static __always_inline bool budget_is_full(__u32 entries)
 	return (__s32)entries >= (__s32)flows_per_endpoint;
 }
 
-/* The answers of an entry that was answered no longer count: it begins again as an unanswered one.
- */
+/* An entry that had been answered begins again as an unanswered one. */
 static __always_inline void state_restart(struct warder_flow *flow,
 					  struct warder_flow_budget *budget)
 {
@@ -132,8 +131,7 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	return 0;
 }
 
-/* Whether the packet answers a flow that the other direction began; such a packet keeps it alive.
- */
+/* Whether the packet answers a flow of the other direction; such a packet keeps it alive. */
 GLOBAL int state_answers(struct flow *f)
 {
 	struct warder_flow_key key = {};
@@ -157,8 +155,7 @@ GLOBAL int state_answers(struct flow *f)
 	if (!budget)
 		return 0;
 	if (!flow->answers) {
-		/* Where too many are answered this one stays among the unanswered, and lives on as
-		 * such. */
+		/* Where too many are answered, this one lives on among the unanswered. */
 		if (!budget_is_full(budget->answered) &&
 		    !__sync_val_compare_and_swap(&flow->answers, 0, 1)) {
 			__sync_fetch_and_add(&budget->unanswered, -1);
