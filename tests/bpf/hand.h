@@ -58,7 +58,11 @@ __attribute__((unused)) static void hand_init(struct hand *hand, const struct po
 							  .api_version = empty,
 							  .kind_name = empty};
 		hand->endpoints[i] = (struct warder_matrix_endpoint){
-			&hand->objects[i], WARDER_IDENTITY_FIRST, i, {true, true}};
+			.pod = &hand->objects[i],
+			.identity = WARDER_IDENTITY_FIRST,
+			.group = i,
+			.isolated = {true, true},
+		};
 		hand->peers[i] = (struct warder_matrix_peer){.addr = pods[i].addr,
 							     .identity = WARDER_IDENTITY_FIRST,
 							     .class = i + 1,

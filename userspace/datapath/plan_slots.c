@@ -68,17 +68,6 @@ static void more_flag(struct plan_work *work, size_t e, const struct warder_addr
 	work->homes[e].slot.now.flags |= WARDER_SLOT_MORE_ADDRS;
 }
 
-/* The programs do not know what stands behind a Service: its class in the matrix says whether they may
- * pass it.  Where all of it is allowed, so is everything else. */
-static bool allows_services(const struct warder_matrix *matrix,
-			    const struct warder_matrix_endpoint *endpoint)
-{
-	size_t row = (size_t)WARDER_EGRESS * matrix->n_groups + endpoint->group;
-
-	return matrix->cells[row * matrix->n_classes + matrix->service_class].enforced ==
-	       WARDER_BITMAP_ALL;
-}
-
 static void describe(struct plan_work *work, size_t e)
 {
 	const struct warder_plan_endpoint *endpoint = &work->endpoints[e];
@@ -95,7 +84,7 @@ static void describe(struct plan_work *work, size_t e)
 			compiled->identity < WARDER_IDENTITY_FIRST
 				? compiled->identity
 				: work->numbers[compiled->identity - WARDER_IDENTITY_FIRST];
-		if (compiled->isolated[WARDER_EGRESS] && !allows_services(work->matrix, compiled))
+		if (compiled->isolated[WARDER_EGRESS] && !compiled->services)
 			slot->now.flags |= WARDER_SLOT_EGRESS_ISOLATED;
 		if (compiled->isolated[WARDER_INGRESS])
 			slot->now.flags |= WARDER_SLOT_INGRESS_ISOLATED;

@@ -62,6 +62,19 @@ static void hold_all(struct compiler *c)
 		hold(c->matrix, c->policies[i].object);
 }
 
+/* A Service's class allows all or nothing: its backends are not known. */
+static void mark_services(struct warder_matrix *matrix)
+{
+	for (size_t i = 0; i < matrix->n_endpoints; i++) {
+		struct warder_matrix_endpoint *endpoint = &matrix->endpoints[i];
+		size_t row = (size_t)WARDER_EGRESS * matrix->n_groups + endpoint->group;
+
+		endpoint->services =
+			matrix->cells[row * matrix->n_classes + matrix->service_class].enforced ==
+			WARDER_BITMAP_ALL;
+	}
+}
+
 static int compile(struct compiler *c)
 {
 	struct warder_matrix *matrix = c->matrix;
@@ -83,6 +96,7 @@ static int compile(struct compiler *c)
 	if (code)
 		return code;
 	compile_cells(c);
+	mark_services(matrix);
 	c->store = NULL; /* what follows was of the call alone */
 	c->options = NULL;
 	c->pods = c->node_objects = NULL;

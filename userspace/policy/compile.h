@@ -56,6 +56,8 @@ struct warder_matrix_endpoint {
 	const struct warder_object *pod; /* local, not hostNetwork, not finished; borrowed */
 	__u32 identity;
 	__u32 group;
+	/* What it sends to any Service is allowed by what is enforced, whatever is behind it. */
+	bool services;
 	bool isolated[2]; /* some enforced policy of any tier judges this direction */
 	bool judged
 		[2]; /* the same, audited policies counted: false = every cell of the row is ALL, ALL */
