@@ -361,7 +361,8 @@ static int name_peer(void *data, const void *key, const void *value)
 	return 0;
 }
 
-static void name_all(const struct play *play, struct names *names)
+/* A held slot keeps what it names, and reads none of it. */
+static void name_all(const struct play *play, bool held, struct names *names)
 {
 	static const enum warder_table tables[] = {WARDER_TABLE_PEER4, WARDER_TABLE_PEER6,
 						   WARDER_TABLE_CIDR4, WARDER_TABLE_CIDR6};
@@ -372,7 +373,8 @@ static void name_all(const struct play *play, struct names *names)
 		const struct warder_slot *slot = &play->mirror->slots[s];
 		bool known;
 
-		if (!(slot->now.flags & WARDER_SLOT_LIVE))
+		if (!(slot->now.flags & WARDER_SLOT_LIVE) ||
+		    (!held && slot->now.flags & WARDER_SLOT_HOLD))
 			continue;
 		/* A held pod that nobody knows, or knows any more, reads no row. */
 		known = slot->identity && play->next.endpoints[slot->uid[1]].known;
@@ -399,20 +401,20 @@ static void check_reuse(struct play *play)
 	const bool *n = (bool *)&now, *before = (bool *)&play->before;
 	bool *ever = (bool *)&play->ever;
 
-	name_all(play, &now);
+	name_all(play, false, &now);
 	for (size_t i = 0; i < sizeof(now); i++) {
 		if (n[i] && !before[i] && ever[i])
 			fail(play, "an id was used again before its grace period", i, 0, 0);
-		ever[i] |= n[i] || before[i];
+		ever[i] |= n[i];
 	}
-	play->before = now;
+	name_all(play, true, &play->before);
 }
 
 static void grace(struct play *play)
 {
 	warder_plan_grace(play->planner);
-	name_all(play, &play->before);
-	play->ever = play->before;
+	name_all(play, true, &play->before);
+	name_all(play, false, &play->ever);
 	forget(play);
 	play->rested++;
 }
@@ -422,8 +424,8 @@ static int restart(struct play *play)
 	warder_planner_free(play->planner);
 	play->planner = warder_planner_new(play->mirror);
 	warder_plan_clock(play->planner, play->clock);
-	name_all(play, &play->before);
-	play->ever = play->before;
+	name_all(play, true, &play->before);
+	name_all(play, false, &play->ever);
 	forget(play);
 	return play->planner ? 0 : -ENOMEM;
 }
@@ -660,7 +662,7 @@ static void one_plan(struct play *play)
 		play->audit_old[l] =
 			play->mirror->slots[link_slot(play, l)].now.flags & WARDER_SLOT_AUDIT;
 	warder_plan_clock(play->planner, play->clock += draw(&play->random, 40));
-	name_all(play, &play->before);
+	name_all(play, true, &play->before);
 	if (make(play, &plan))
 		return;
 	expect(play);
