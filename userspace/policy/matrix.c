@@ -11,24 +11,29 @@ static int compare_peer(const void *key, const void *element)
 	return warder_addr_compare(key, &((const struct warder_matrix_peer *)element)->addr);
 }
 
+static int compare_prefix(const void *key, const void *element)
+{
+	return compare_prefixes(key, &((const struct warder_matrix_prefix *)element)->prefix);
+}
+
+/* Length by length, as a trie would: bounded, however many prefixes lie side by side. */
 static const struct warder_matrix_prefix *find_prefix(const struct warder_matrix *matrix,
 						      const struct warder_addr *addr)
 {
-	const struct warder_matrix_prefix *best = NULL;
+	int shortest = warder_addr_is4(addr) ? 96 : 0; /* these two are always there */
+	struct warder_prefix key = {.addr = *addr};
 
-	for (size_t low = 0, high = matrix->n_prefixes; low < high;) {
-		size_t middle = low + (high - low) / 2;
+	for (int bits = 128;; bits--) {
+		const struct warder_matrix_prefix *found;
 
-		if (warder_addr_compare(&matrix->prefixes[middle].prefix.addr, addr) <= 0) {
-			best = &matrix->prefixes[middle];
-			low = middle + 1;
-		} else {
-			high = middle;
-		}
+		if (bits < 128)
+			key.addr.b[bits / 8] &= (__u8)(0xff00 >> bits % 8);
+		key.bits = bits;
+		found = bsearch(&key, matrix->prefixes, matrix->n_prefixes, sizeof(*found),
+				compare_prefix);
+		if (found || bits == shortest)
+			return found;
 	}
-	while (!warder_prefix_has(&best->prefix, addr)) /* ends at the empty prefix of its family */
-		best--;
-	return best;
 }
 
 void warder_matrix_find(const struct warder_matrix *matrix, const struct warder_addr *addr,
