@@ -36,7 +36,7 @@ result = dict(counts)
 class Traffic:
     numbers = iter(range(1 << 30))
 
-    def __init__(self, source, kind, target, port, family=None, wait=1.0, pause=0.002):
+    def __init__(self, source, kind, target, port, family=None, wait=3.0, pause=0.002):
         self.source, self.kind, self.name = source, kind, "traffic%d" % next(self.numbers)
         self.address, self.port, self.wait, self.pause = source.address(target, family), port, wait, pause
         self.counts = None
