@@ -290,6 +290,7 @@ GLOBAL int tell(struct __sk_buff *skb, struct flow *f, __u32 reason, __u32 audit
 	packets = packets ? packets : 1;
 	key.src = f->src;
 	key.dst = f->dst;
+	key.peer_identity = f->peer_identity;
 	key.generation = f->generation;
 	key.slot = f->slot;
 	key.dport = f->dport;

@@ -154,6 +154,7 @@ static __always_inline void tell(struct flow *f, const struct warder_slot *slot,
 		key.src = slot->addr6[0];
 	}
 	key.dst = f->dst;
+	key.peer_identity = f->peer_identity;
 	key.generation = f->generation;
 	key.slot = f->slot;
 	key.dport = f->dport;

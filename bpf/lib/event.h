@@ -67,7 +67,7 @@ static __always_inline bool event_key_equal(const struct warder_event_key *a,
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
 
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && x[4] == y[4] &&
-	       x[5] == y[5];
+	       x[5] == y[5] && x[6] == y[6];
 }
 
 /* The line of `key`, or else the one of its ways that was told longest ago: index, -1 = none. */
@@ -84,6 +84,7 @@ static __always_inline int event_choose(const struct warder_event_key *key, bool
 	hash = hash_step(hash, words[3]);
 	hash = hash_step(hash, words[4]);
 	hash = hash_step(hash, words[5]);
+	hash = hash_step(hash, words[6]);
 	first = (__u32)(hash >> 20) & (WARDER_LINES - 1) & ~(EVENT_WAYS - 1);
 	*ret_mine = false;
 	do {

@@ -53,7 +53,8 @@ struct warder_event_key {
 	__u8 hook;	/* enum warder_hook */
 	__u8 audited;	/* 1: it passed */
 	__u8 pad;
-	__u32 pad2[2];
+	__u32 peer_identity; /* as the program saw it: an address may be another's a moment later */
+	__u32 pad2;
 };
 _Static_assert(sizeof(struct warder_event_key) == 56, "layout");
 

@@ -60,17 +60,22 @@ def address():
                 for family in (4, 6):
                     check(web.tcp(w.db, 80, family), "ok:x/db", "web")
                     check(web.tcp(w.a, 80, family, timeout=0.2), "EPERM", "web to another")
+                c.mark_alerts()
+                check(Traffic(web, "connect", w.db, 81, wait=0.05).settle().passed(), 0, "web to db's other port")
+                c.alert(warder_src_pod="web%d" % turn, warder_dst_port=81)
                 c.delete_pod(web)
                 c.apply()
                 evil = w.evil("evil%d" % turn, ips=web.ips)
                 first = [Traffic(evil, "connect", w.db, 80, family, wait=0.1) for family in (4, 6)]
                 c.mark_alerts()
                 c.apply()
+                evil.tcp(w.db, 81, timeout=0.05)
                 for t in first:
                     check(t.settle().passed(), 0, "evil to db, since it began")
                 for family in (4, 6):
                     check(evil.tcp(w.a, 80, family), "ok:x/a", "evil to another")
-                c.alert(warder_src_pod="evil%d" % turn, warder_src_sa="evil", warder_dst_pod="db")
+                for port in (80, 81):  # not "unknown" and not web, which the same packets were of a moment ago
+                    c.alert(warder_src_pod="evil%d" % turn, warder_src_sa="evil", warder_dst_pod="db", warder_dst_port=port)
                 c.delete_pod(evil)
                 c.apply()
             w.undisturbed()

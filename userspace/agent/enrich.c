@@ -89,10 +89,31 @@ static void side_block(const struct warder_matrix *matrix, struct warder_alert_s
 		warder_prefix_format(&best->prefix, side->cidr);
 }
 
+/* The address is another's now, or nobody's: the identity that the program saw is all that is left of who it was. */
+static bool side_former(const struct agent *agent, __u32 told, const struct warder_matrix_who *who,
+			struct warder_alert_side *side)
+{
+	const struct warder_planner *planner = warder_datapath_planner(agent->datapath);
+	const struct warder_object *owner = who->owner;
+	const char *ns, *service_account;
+
+	if (owner && owner->kind == WARDER_KIND_POD &&
+	    told == warder_planner_identity_number(planner, owner->ns, owner->pod.service_account))
+		return false;
+	if (warder_planner_identity(planner, told, &ns, &service_account)) {
+		snprintf(side->identity, sizeof(side->identity), "unknown");
+		return true;
+	}
+	snprintf(side->ns, sizeof(side->ns), "%s", ns);
+	snprintf(side->service_account, sizeof(side->service_account), "%s", service_account);
+	spiffe(agent, ns, service_account, side->identity, sizeof(side->identity));
+	return true;
+}
+
 static void side_peer(const struct agent *agent, const struct warder_event *event, struct warder_alert_side *side,
 		      struct warder_matrix_who *who)
 {
-	__u32 told = event->sample.peer_identity;
+	__u32 told = event->key.peer_identity;
 
 	warder_matrix_find(agent->matrix, &side->addr, who);
 	/* What the program saw wins where it is one of its own findings: the host's stack, NAT, not proven. */
@@ -100,6 +121,10 @@ static void side_peer(const struct agent *agent, const struct warder_event *even
 		if (told == WARDER_IDENTITY_NODE_SNAT || told == WARDER_IDENTITY_UNKNOWN)
 			who->class = who->cidr_class;
 		snprintf(side->identity, sizeof(side->identity), "%s", agent_reserved_name(told));
+		return;
+	}
+	if (told >= WARDER_IDENTITY_FIRST && side_former(agent, told, who, side)) {
+		who->class = who->cidr_class;
 		return;
 	}
 	if (who->owner && who->owner->kind == WARDER_KIND_POD)
