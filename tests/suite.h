@@ -26,8 +26,8 @@ __attribute__((unused)) static void suite_skip(const char *reason)
 }
 
 /* argv[1], if given, runs only the tests whose name contains it. */
-__attribute__((unused)) static int suite_run(const char *name, const struct suite_test *tests, size_t n, int argc,
-					     char **argv)
+__attribute__((unused)) static int suite_run(const char *name, const struct suite_test *tests,
+					     size_t n, int argc, char **argv)
 {
 	unsigned passed = 0, failed = 0;
 
@@ -50,7 +50,8 @@ __attribute__((unused)) static int suite_run(const char *name, const struct suit
 			failed++;
 			printf("FAIL %s/%s\n", name, tests[i].name);
 			for (CU_pFailureRecord f = CU_get_failure_list(); f; f = f->pNext)
-				printf("  %s:%u: %s\n", f->strFileName, f->uiLineNumber, f->strCondition);
+				printf("  %s:%u: %s\n", f->strFileName, f->uiLineNumber,
+				       f->strCondition);
 		} else if (suite_skipped_ == before) {
 			passed++;
 		}
@@ -60,7 +61,10 @@ __attribute__((unused)) static int suite_run(const char *name, const struct suit
 	return failed ? 1 : 0;
 }
 
-#define SUITE(name, tests) \
-	int main(int argc, char **argv) { return suite_run(name, tests, sizeof(tests) / sizeof(*(tests)), argc, argv); }
+#define SUITE(name, tests)                                                                         \
+	int main(int argc, char **argv)                                                            \
+	{                                                                                          \
+		return suite_run(name, tests, sizeof(tests) / sizeof(*(tests)), argc, argv);       \
+	}
 
 #endif

@@ -30,13 +30,13 @@ enum warder_hook {
 };
 
 enum warder_file { /* source file that decided, with event.line */
-	WARDER_FILE_POD = 1,
-	WARDER_FILE_LINK = 2,
-	WARDER_FILE_PARSE = 3,
-	WARDER_FILE_VERDICT = 4,
-	WARDER_FILE_REPLY = 5,
-	WARDER_FILE_FLOW = 6,
-	WARDER_FILE_SOCKET = 7,
+		   WARDER_FILE_POD = 1,
+		   WARDER_FILE_LINK = 2,
+		   WARDER_FILE_PARSE = 3,
+		   WARDER_FILE_VERDICT = 4,
+		   WARDER_FILE_REPLY = 5,
+		   WARDER_FILE_FLOW = 6,
+		   WARDER_FILE_SOCKET = 7,
 };
 
 /* What makes two refused packets the same line. */
@@ -45,7 +45,7 @@ struct warder_event_key {
 	struct warder_addr dst;
 	__u32 generation; /* of the slot */
 	__u16 slot;
-	__u16 dport; /* host order; ICMP: type << 8 | code; ARP and foreign frames: 0 */
+	__u16 dport;	 /* host order; ICMP: type << 8 | code; ARP and foreign frames: 0 */
 	__u16 ethertype; /* host order */
 	__u8 protocol;
 	__u8 reason;
@@ -60,16 +60,16 @@ _Static_assert(sizeof(struct warder_event_key) == 56, "layout");
 
 /* One packet of the line: the first, or the one that a record was made at. */
 struct warder_event_sample {
-	__u64 time;	   /* CLOCK_BOOTTIME, ns */
-	__u64 cgroup;	   /* v2 id of the process or socket, 0 unknown */
+	__u64 time;   /* CLOCK_BOOTTIME, ns */
+	__u64 cgroup; /* v2 id of the process or socket, 0 unknown */
 	__u32 peer_identity;
-	__u32 ifindex;	   /* pod's link */
+	__u32 ifindex; /* pod's link */
 	__u32 ingress_ifindex;
-	__u32 pid;	   /* 0 where the hook sees no process */
+	__u32 pid; /* 0 where the hook sees no process */
 	char comm[16];
-	__u16 sport;	   /* host order */
-	__u16 line;	   /* in the source file that decided */
-	__u8 file;	   /* enum warder_file */
+	__u16 sport; /* host order */
+	__u16 line;  /* in the source file that decided */
+	__u8 file;   /* enum warder_file */
 	__u8 tcp_flags;
 	__u8 src_mac[6];
 	__u32 packet_len;
@@ -77,10 +77,10 @@ struct warder_event_sample {
 _Static_assert(sizeof(struct warder_event_sample) == 64, "layout");
 
 struct warder_line {
-	__u64 tenancy;	/* of this CPU, 0 = never used; odd while it changes hands */
-	__u64 packets;	/* totals of the tenancy */
+	__u64 tenancy; /* of this CPU, 0 = never used; odd while it changes hands */
+	__u64 packets; /* totals of the tenancy */
 	__u64 bytes;
-	__u64 told_at;	/* boottime of its last record */
+	__u64 told_at;	    /* boottime of its last record */
 	__u64 told_packets; /* totals in that record */
 	struct warder_event_key key;
 	struct warder_event_sample sample;
@@ -89,11 +89,11 @@ struct warder_line {
 
 struct warder_event {
 	__u32 cpu;
-	__u32 index;	/* of the line */
+	__u32 index; /* of the line */
 	__u64 tenancy;
-	__u64 packets;	/* totals of the tenancy */
+	__u64 packets; /* totals of the tenancy */
 	__u64 bytes;
-	__u8 last;	/* 1: the tenancy is over, these are its final totals */
+	__u8 last; /* 1: the tenancy is over, these are its final totals */
 	__u8 pad[7];
 	struct warder_event_key key;
 	struct warder_event_sample sample;

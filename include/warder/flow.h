@@ -29,8 +29,8 @@ struct warder_flow_key {
 _Static_assert(sizeof(struct warder_flow_key) == 44, "layout");
 
 struct warder_flow {
-	__u64 seen;	/* boottime of the last packet, written at most ten times a second */
-	__u32 forward;	/* packets seen, up to 255 */
+	__u64 seen;    /* boottime of the last packet, written at most ten times a second */
+	__u32 forward; /* packets seen, up to 255 */
 	__u32 answers;
 };
 
@@ -49,8 +49,8 @@ struct warder_unfound {
 };
 
 /* Per-CPU cache of positive proofs, direct-mapped: map `proofs`. */
-#define WARDER_PROOFS	   8192
-#define WARDER_PROOF_NS	   1000000000ULL /* a hit never prolongs */
+#define WARDER_PROOFS	8192
+#define WARDER_PROOF_NS 1000000000ULL /* a hit never prolongs */
 struct warder_proof {
 	__u64 hash; /* 64-bit hash of (tuple, slot, generation) under a secret of this boot */
 	__u64 time;

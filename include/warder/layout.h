@@ -21,8 +21,9 @@
 
 /* Map `boot` (array of one, no program reads it): what must outlive the agent but not the machine. */
 struct warder_boot {
-	__u64 secret[2]; /* of the hashes in maps `proofs` and `lines`; a constant of the programs */
-	__u64 netns;	 /* inode of the network namespace whose links are attached */
+	__u64 secret
+		[2]; /* of the hashes in maps `proofs` and `lines`; a constant of the programs */
+	__u64 netns; /* inode of the network namespace whose links are attached */
 	struct warder_shape shape; /* of the maps beside it */
 };
 

@@ -11,21 +11,21 @@
 /* Reserved identities; those of (namespace, ServiceAccount) tuples begin at WARDER_IDENTITY_FIRST. */
 enum warder_identity {
 	WARDER_IDENTITY_NONE = 0,
-	WARDER_IDENTITY_HOST = 1,	   /* this node's own host stack */
-	WARDER_IDENTITY_REMOTE_NODE = 2,   /* another node, or a hostNetwork pod there */
-	WARDER_IDENTITY_NODE_SNAT = 3,	   /* a node's address put on by NAT: nobody in particular */
+	WARDER_IDENTITY_HOST = 1,	 /* this node's own host stack */
+	WARDER_IDENTITY_REMOTE_NODE = 2, /* another node, or a hostNetwork pod there */
+	WARDER_IDENTITY_NODE_SNAT = 3,	 /* a node's address put on by NAT: nobody in particular */
 	WARDER_IDENTITY_KUBE_APISERVER = 4,
-	WARDER_IDENTITY_WORLD = 5,	   /* outside every pod range */
-	WARDER_IDENTITY_UNKNOWN = 6,	   /* inside a pod range, and nobody is known to hold it */
-	WARDER_IDENTITY_SERVICE = 7,	   /* a Service's frontend address */
+	WARDER_IDENTITY_WORLD = 5,   /* outside every pod range */
+	WARDER_IDENTITY_UNKNOWN = 6, /* inside a pod range, and nobody is known to hold it */
+	WARDER_IDENTITY_SERVICE = 7, /* a Service's frontend address */
 	WARDER_IDENTITY_FIRST = 256,
 };
 
 enum warder_peer_flag {
-	WARDER_PEER_POD = 1 << 0,	/* some pod's own address */
-	WARDER_PEER_NODE = 1 << 1,	/* some node's address, this one's too */
-	WARDER_PEER_HOST = 1 << 2,	/* this node's */
-	WARDER_PEER_SERVICE = 1 << 3,	/* a Service's frontend address */
+	WARDER_PEER_POD = 1 << 0,     /* some pod's own address */
+	WARDER_PEER_NODE = 1 << 1,    /* some node's address, this one's too */
+	WARDER_PEER_HOST = 1 << 2,    /* this node's */
+	WARDER_PEER_SERVICE = 1 << 3, /* a Service's frontend address */
 };
 
 struct warder_peer {

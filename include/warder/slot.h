@@ -14,16 +14,18 @@
 #define WARDER_LINKS	  65536 /* map `links`: by ifindex & 0xffff, the ifindex as tag */
 
 enum warder_slot_flag {
-	WARDER_SLOT_LIVE = 1 << 0,		/* an endpoint is here */
-	WARDER_SLOT_HOLD = 1 << 1,		/* not known yet: nothing passes but own-node traffic */
-	WARDER_SLOT_AUDIT = 1 << 2,		/* agent's mode: what would be refused is counted and passes */
-	WARDER_SLOT_OPAQUE = 1 << 3,		/* a nested network stack: flow entries stand for its sockets */
-	WARDER_SLOT_EGRESS_ISOLATED = 1 << 4,	/* some rule judges what it sends */
-	WARDER_SLOT_INGRESS_ISOLATED = 1 << 5,	/* some rule judges what it receives */
-	WARDER_SLOT_NO_CONNECT = 1 << 6,	/* connect() is not judged: NAT, TPROXY or other links inside */
-	WARDER_SLOT_MORE_ADDRS = 1 << 7,	/* further own addresses or prefixes in map `own` */
-	WARDER_SLOT_HOSTNET = 1 << 8,		/* a hostNetwork pod: no link, known by its cgroup */
-	WARDER_SLOT_JUDGE_HOST = 1 << 9,	/* the own-node exception is switched off */
+	WARDER_SLOT_LIVE = 1 << 0,  /* an endpoint is here */
+	WARDER_SLOT_HOLD = 1 << 1,  /* not known yet: nothing passes but own-node traffic */
+	WARDER_SLOT_AUDIT = 1 << 2, /* agent's mode: what would be refused is counted and passes */
+	WARDER_SLOT_OPAQUE =
+		1 << 3, /* a nested network stack: flow entries stand for its sockets */
+	WARDER_SLOT_EGRESS_ISOLATED = 1 << 4,  /* some rule judges what it sends */
+	WARDER_SLOT_INGRESS_ISOLATED = 1 << 5, /* some rule judges what it receives */
+	WARDER_SLOT_NO_CONNECT =
+		1 << 6, /* connect() is not judged: NAT, TPROXY or other links inside */
+	WARDER_SLOT_MORE_ADDRS = 1 << 7, /* further own addresses or prefixes in map `own` */
+	WARDER_SLOT_HOSTNET = 1 << 8,	 /* a hostNetwork pod: no link, known by its cgroup */
+	WARDER_SLOT_JUDGE_HOST = 1 << 9, /* the own-node exception is switched off */
 };
 
 /* The word that changes atomically. */
@@ -38,12 +40,12 @@ struct warder_slot {
 		struct warder_slot_word now;
 		__u64 word;
 	};
-	__u32 identity;			     /* number of its (namespace, ServiceAccount) */
-	__u32 self_class;		     /* spare, 0 */
-	__u64 cgroup;			     /* id of the pod's cgroup (v2), 0 unknown */
-	__be32 addr4[WARDER_SLOT_ADDRS];     /* 0 = none */
+	__u32 identity;				     /* number of its (namespace, ServiceAccount) */
+	__u32 self_class;			     /* spare, 0 */
+	__u64 cgroup;				     /* id of the pod's cgroup (v2), 0 unknown */
+	__be32 addr4[WARDER_SLOT_ADDRS];	     /* 0 = none */
 	struct warder_addr addr6[WARDER_SLOT_ADDRS]; /* :: = none */
-	__u8 uid[16];			     /* the pod's UID */
+	__u8 uid[16];				     /* the pod's UID */
 };
 _Static_assert(sizeof(struct warder_slot) == 80, "layout");
 
@@ -85,7 +87,8 @@ struct warder_own {
  * would be refused what its link never carries.  An entry whose generation is not its slot's is nobody.
  */
 enum warder_cgroup_flag {
-	WARDER_CGROUP_DECIDES = 1 << 0, /* a hostNetwork pod, or one whose namespace is not known yet */
+	WARDER_CGROUP_DECIDES =
+		1 << 0, /* a hostNetwork pod, or one whose namespace is not known yet */
 };
 
 struct warder_cgroup {

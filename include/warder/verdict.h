@@ -18,8 +18,8 @@ struct warder_shape {
 	__u32 bitmaps; /* how many bitmaps */
 	__u32 words;   /* u64 words in one bitmap, a power of two */
 	/* What follows is only how many entries the tables hold; no program reads it. */
-	__u32 peers;	  /* peer4, and again peer6 */
-	__u32 cidrs;	  /* cidr4, and again cidr6 */
+	__u32 peers; /* peer4, and again peer6 */
+	__u32 cidrs; /* cidr4, and again cidr6 */
 	__u32 frontends;
 	__u32 identities;
 };
@@ -27,15 +27,15 @@ struct warder_shape {
 struct warder_cell {
 	union {
 		struct {
-			__u32 enforced;	/* bitmap of what is allowed */
+			__u32 enforced; /* bitmap of what is allowed */
 			__u32 audited;	/* the same if audited policies were real */
 		};
 		__u64 word;
 	};
 };
 
-#define WARDER_BITMAP_NONE 0 /* all bits 0 */
-#define WARDER_BITMAP_ALL  1 /* all bits 1 */
+#define WARDER_BITMAP_NONE  0 /* all bits 0 */
+#define WARDER_BITMAP_ALL   1 /* all bits 1 */
 #define WARDER_BITMAP_FIRST 2
 
 struct warder_port_word {
@@ -50,8 +50,8 @@ enum warder_protocol_index { WARDER_TCP, WARDER_UDP, WARDER_SCTP, WARDER_PROTOCO
 
 /* Port classes with a fixed meaning. */
 enum warder_port_class {
-	WARDER_PORT_OTHER = 0,	       /* every protocol that is not TCP, UDP or SCTP; ICMP echo too */
-	WARDER_PORT_FRAGMENT_TCP = 1,  /* set where any TCP port is allowed: later fragments */
+	WARDER_PORT_OTHER = 0, /* every protocol that is not TCP, UDP or SCTP; ICMP echo too */
+	WARDER_PORT_FRAGMENT_TCP = 1, /* set where any TCP port is allowed: later fragments */
 	WARDER_PORT_FRAGMENT_UDP = 2,
 	WARDER_PORT_FRAGMENT_SCTP = 3,
 	WARDER_PORT_FIRST = 4,

@@ -10,7 +10,8 @@
 
 #include "lib/parse.h"
 
-const volatile __u32 vary_ports = 1; /* so many destination ports from vary_first on, drawn at random */
+const volatile __u32 vary_ports =
+	1; /* so many destination ports from vary_first on, drawn at random */
 const volatile __u32 vary_first = 1024;
 const volatile __u32 vary_addrs = 1; /* so many source addresses from vary_base on */
 const volatile __u32 vary_base = 0;  /* host order */

@@ -36,7 +36,8 @@ struct row {
 	const char *name;
 	int program, target; /* target: what a `vary` program goes on to, -1 = none */
 	struct parse_bpf *vary;
-	struct warder_datapath *datapath; /* whose map `links` must say that lo is the pod's link; NULL */
+	struct warder_datapath
+		*datapath; /* whose map `links` must say that lo is the pod's link; NULL */
 	struct packet packet;
 	__u32 ingress_ifindex;
 	double best; /* ns */
@@ -68,11 +69,14 @@ static void put(struct warder_store *store, json_t *json)
 	json_decref(json);
 }
 
-static void put_pod(struct warder_store *store, const char *name, const char *node, const char *addr4, const char *addr6)
+static void put_pod(struct warder_store *store, const char *name, const char *node,
+		    const char *addr4, const char *addr6)
 {
-	put(store, json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:{s:s}}, s:{s:s}, s:{s:s, s:[{s:s}, {s:s}]}}", "apiVersion", "v1",
-			     "kind", "Pod", "metadata", "namespace", "x", "name", name, "uid", name, "labels", "app", name,
-			     "spec", "nodeName", node, "status", "phase", "Running", "podIPs", "ip", addr4, "ip", addr6));
+	put(store,
+	    json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:{s:s}}, s:{s:s}, s:{s:s, s:[{s:s}, {s:s}]}}",
+		      "apiVersion", "v1", "kind", "Pod", "metadata", "namespace", "x", "name", name,
+		      "uid", name, "labels", "app", name, "spec", "nodeName", node, "status",
+		      "phase", "Running", "podIPs", "ip", addr4, "ip", addr6));
 }
 
 /*
@@ -92,18 +96,23 @@ static struct warder_store *world(int policies, int peers)
 		snprintf(addr6, sizeof(addr6), "fd00::1:%x", i);
 		put_pod(store, name, "n1", addr, addr6);
 	}
-	put(store, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}, s:[s,s], s:[{s:[{s:i}, {s:i, s:s}]}], s:[{s:[{s:i}]}]}}",
-			     "apiVersion", "networking.k8s.io/v1", "kind", "NetworkPolicy", "metadata", "namespace", "x", "name",
-			     "base", "spec", "podSelector", "matchLabels", "app", "a", "policyTypes", "Ingress", "Egress",
-			     "ingress", "ports", "port", 80, "port", 53, "protocol", "UDP", "egress", "ports", "port", SERVER));
+	put(store,
+	    json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}, s:[s,s], s:[{s:[{s:i}, {s:i, "
+		      "s:s}]}], s:[{s:[{s:i}]}]}}",
+		      "apiVersion", "networking.k8s.io/v1", "kind", "NetworkPolicy", "metadata",
+		      "namespace", "x", "name", "base", "spec", "podSelector", "matchLabels", "app",
+		      "a", "policyTypes", "Ingress", "Egress", "ingress", "ports", "port", 80,
+		      "port", 53, "protocol", "UDP", "egress", "ports", "port", SERVER));
 	for (int i = 1; i < policies; i++) {
 		snprintf(name, sizeof(name), "more%d", i);
 		snprintf(app, sizeof(app), "p%d", i % (peers ? peers : 1));
-		put(store, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}, s:[s], s:[{s:[{s:{s:{s:s}}}], s:[{s:i}]}]}}",
-				     "apiVersion", "networking.k8s.io/v1", "kind", "NetworkPolicy", "metadata", "namespace",
-				     "x", "name", name, "spec", "podSelector", "matchLabels", "app", "a", "policyTypes",
-				     "Ingress", "ingress", "from", "podSelector", "matchLabels", "app", app, "ports", "port",
-				     2000 + i % 200));
+		put(store, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}, s:[s], "
+				     "s:[{s:[{s:{s:{s:s}}}], s:[{s:i}]}]}}",
+				     "apiVersion", "networking.k8s.io/v1", "kind", "NetworkPolicy",
+				     "metadata", "namespace", "x", "name", name, "spec",
+				     "podSelector", "matchLabels", "app", "a", "policyTypes",
+				     "Ingress", "ingress", "from", "podSelector", "matchLabels",
+				     "app", app, "ports", "port", 2000 + i % 200));
 	}
 	return store;
 }
@@ -120,7 +129,9 @@ static struct warder_datapath *datapath_of(int policies, int peers, bool no_cach
 	struct warder_link link = {.ifindex = LO, .netnsid = NSID, .mac = {2, 0, 0, 0, 0, 2}};
 
 	if (warder_compile(store, &options, &matrix, &error) ||
-	    warder_datapath_open(NULL, &(struct warder_datapath_options){.no_reply_cache = no_cache}, NULL, &datapath, &error))
+	    warder_datapath_open(NULL,
+				 &(struct warder_datapath_options){.no_reply_cache = no_cache},
+				 NULL, &datapath, &error))
 		goto failed;
 	for (size_t i = 0; i < 2; i++) {
 		endpoints[i].endpoint = &matrix->endpoints[i];
@@ -146,11 +157,16 @@ static struct row *add(const char *name, int program, const struct packet *packe
 
 	if (n_rows > ROWS)
 		abort();
-	*row = (struct row){.name = name, .program = program, .target = -1, .packet = *packet, .ingress_ifindex = ELSEWHERE};
+	*row = (struct row){.name = name,
+			    .program = program,
+			    .target = -1,
+			    .packet = *packet,
+			    .ingress_ifindex = ELSEWHERE};
 	return row;
 }
 
-static struct row *add_varied(const char *name, struct parse_bpf *vary, int target, const struct packet *packet)
+static struct row *add_varied(const char *name, struct parse_bpf *vary, int target,
+			      const struct packet *packet)
 {
 	struct row *row = add(name, bpf_program__fd(vary->progs.bench_vary), packet);
 
@@ -163,12 +179,13 @@ static double run(struct row *row)
 {
 	struct __sk_buff context = {.ifindex = LO, .ingress_ifindex = row->ingress_ifindex};
 	__u8 data[PACKET_MAX];
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = row->packet.size, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = REPEAT);
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = data, .data_size_in = row->packet.size,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = REPEAT);
 	__u32 key = 0;
 
 	memcpy(data, row->packet.data, row->packet.size);
-	if (row->vary && bpf_map_update_elem(bpf_map__fd(row->vary->maps.target), &key, &row->target, BPF_ANY))
+	if (row->vary &&
+	    bpf_map_update_elem(bpf_map__fd(row->vary->maps.target), &key, &row->target, BPF_ANY))
 		fail("tail call");
 	if (bpf_prog_test_run_opts(row->program, &options))
 		fail(row->name);
@@ -199,15 +216,23 @@ static void table(const char *title, const char *base, int rounds)
 		if (!strcmp(rows[i].name, base))
 			zero = rows[i].best;
 	for (unsigned i = 0; i < n_rows; i++)
-		printf("| %s | %.0f | %+.0f | %s |\n", rows[i].name, rows[i].best, rows[i].best - zero,
-		       rows[i].verdict == 2 ? "refused" : "passed");
+		printf("| %s | %.0f | %+.0f | %s |\n", rows[i].name, rows[i].best,
+		       rows[i].best - zero, rows[i].verdict == 2 ? "refused" : "passed");
 	n_rows = 0;
 }
 
-static struct packet frame(const char *src, const char *dst, uint8_t protocol, uint16_t sport, uint16_t dport, uint8_t flags)
+static struct packet frame(const char *src, const char *dst, uint8_t protocol, uint16_t sport,
+			   uint16_t dport, uint8_t flags)
 {
-	struct spec spec = {.src = src, .dst = dst, .protocol = protocol, .sport = sport, .dport = dport, .flags = flags,
-			    .payload = protocol == TCP && flags == SYN ? 0 : 16, .src_mac = 2, .dst_mac = 2};
+	struct spec spec = {.src = src,
+			    .dst = dst,
+			    .protocol = protocol,
+			    .sport = sport,
+			    .dport = dport,
+			    .flags = flags,
+			    .payload = protocol == TCP && flags == SYN ? 0 : 16,
+			    .src_mac = 2,
+			    .dst_mac = 2};
 
 	struct packet packet;
 
@@ -249,7 +274,8 @@ static int accept_all(int listener, int n)
 /* In the namespace: `n` connections from ports 1024 on; the active ends are marked as at an attach. */
 static int connect_all(int n, const struct warder_datapath *const *datapaths, unsigned n_datapaths)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(SERVER)}, from = {.sin_family = AF_INET};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(SERVER)},
+			   from = {.sin_family = AF_INET};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 	char buffer[4096];
 
@@ -296,7 +322,8 @@ static void proofs(int sockets, int rounds)
 	if (!child) {
 		int netns = open("/run/netns/warder-bench", O_RDONLY);
 
-		rc = netns < 0 || setns(netns, CLONE_NEWNET) ? -errno : connect_all(sockets, both, 2);
+		rc = netns < 0 || setns(netns, CLONE_NEWNET) ? -errno
+							     : connect_all(sockets, both, 2);
 		rc = write(ready[1], &rc, sizeof(rc)) < 0 || read(done[0], &byte, 1) < 0;
 		_exit(rc);
 	}
@@ -304,11 +331,16 @@ static void proofs(int sockets, int rounds)
 		errno = -rc;
 		fail("connections");
 	}
-	add_varied("parse, drawn at random", vary, bpf_program__fd(vary->progs.bench_parse), &answer);
-	add_varied("answer proven by socket, no cache", vary, bare->programs.fd[WARDER_PROGRAM_TO_POD], &answer);
-	add_varied("answer proven by socket, cache", vary, cached->programs.fd[WARDER_PROGRAM_TO_POD], &answer);
-	add("allowed by its own direction, one packet", cached->programs.fd[WARDER_PROGRAM_TO_POD], &own);
-	snprintf(title, sizeof(title), "### Answers proven by socket, %d established connections", sockets);
+	add_varied("parse, drawn at random", vary, bpf_program__fd(vary->progs.bench_parse),
+		   &answer);
+	add_varied("answer proven by socket, no cache", vary,
+		   bare->programs.fd[WARDER_PROGRAM_TO_POD], &answer);
+	add_varied("answer proven by socket, cache", vary,
+		   cached->programs.fd[WARDER_PROGRAM_TO_POD], &answer);
+	add("allowed by its own direction, one packet", cached->programs.fd[WARDER_PROGRAM_TO_POD],
+	    &own);
+	snprintf(title, sizeof(title), "### Answers proven by socket, %d established connections",
+		 sockets);
 	table(title, "parse, drawn at random", rounds);
 	if (write(done[1], "x", 1) < 0)
 		fail("pipe");
@@ -323,7 +355,8 @@ static void proofs(int sockets, int rounds)
 static void hot(int rounds)
 {
 	struct parse_bpf *base = vary_open(1, 80, 1, 0);
-	struct warder_datapath *few = datapath_of(1, 1000, false), *some = datapath_of(100, 1000, false),
+	struct warder_datapath *few = datapath_of(1, 1000, false),
+			       *some = datapath_of(100, 1000, false),
 			       *many = datapath_of(10000, 1000, false);
 	struct packet in4 = frame("10.64.0.1", "10.0.0.1", TCP, 40000, 80, ACK);
 	struct packet in6 = frame("fd00::1:1", "fd00::1", TCP, 40000, 80, ACK);
@@ -338,8 +371,10 @@ static void hot(int rounds)
 	add("to the pod, allowed, 100 policies", some->programs.fd[WARDER_PROGRAM_TO_POD], &in4);
 	add("to the pod, allowed, 10,000 policies", many->programs.fd[WARDER_PROGRAM_TO_POD], &in4);
 	add("from the pod, allowed, 1 policy", few->programs.fd[WARDER_PROGRAM_FROM_POD], &out4);
-	add("from the pod, allowed, 10,000 policies", many->programs.fd[WARDER_PROGRAM_FROM_POD], &out4);
-	add("to the pod, UDP, allowed, 10,000 policies", many->programs.fd[WARDER_PROGRAM_TO_POD], &udp);
+	add("from the pod, allowed, 10,000 policies", many->programs.fd[WARDER_PROGRAM_FROM_POD],
+	    &out4);
+	add("to the pod, UDP, allowed, 10,000 policies", many->programs.fd[WARDER_PROGRAM_TO_POD],
+	    &udp);
 	add("to the pod, refused (counted, told)", many->programs.fd[WARDER_PROGRAM_TO_POD], &not4);
 	table("### One packet, hot, IPv4", "parse", rounds);
 	add("parse", parse, &in6);
@@ -360,7 +395,8 @@ static void peers(int n, int rounds)
 	char title[80];
 
 	add_varied("parse, drawn at random", vary, bpf_program__fd(vary->progs.bench_parse), &in4);
-	add_varied("to the pod, allowed, drawn at random", vary, datapath->programs.fd[WARDER_PROGRAM_TO_POD], &in4);
+	add_varied("to the pod, allowed, drawn at random", vary,
+		   datapath->programs.fd[WARDER_PROGRAM_TO_POD], &in4);
 	snprintf(title, sizeof(title), "### %d peers, 100 policies", n);
 	table(title, "parse, drawn at random", rounds);
 	warder_datapath_close(datapath);
@@ -386,7 +422,8 @@ int main(int argc, char **argv)
 	peers(65536, rounds);
 	atexit(remove_netns);
 	shell("ip netns add warder-bench && ip netns set warder-bench 77");
-	shell("nsenter --net=/run/netns/warder-bench sh -c 'ip link set lo up; ip addr add 10.0.0.1/32 dev lo; "
+	shell("nsenter --net=/run/netns/warder-bench sh -c 'ip link set lo up; ip addr add "
+	      "10.0.0.1/32 dev lo; "
 	      "ip addr add 10.0.0.2/32 dev lo'");
 	proofs(1, rounds);
 	proofs(1024, rounds);

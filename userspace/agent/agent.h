@@ -39,11 +39,12 @@ struct agent {
 	__u64 generation;	      /* grows with each plan that was written */
 	__u64 store_version;	      /* the store's version that `matrix` was compiled from */
 	bool compiled_ok, applied_ok, listening; /* listening: to the datapath's events */
-	char trouble[512]; /* why not, for a person */
+	char trouble[512];			 /* why not, for a person */
 
-	bool host_seen;	      /* the machine was looked at once: before that nothing may be taken out of the maps */
-	uv_idle_t work;	      /* active while a reconcile is due: runs it once, in the loop's next turn */
-	unsigned long long seen_ns; /* when the oldest change that is not in the maps yet was seen */
+	bool host_seen; /* the machine was looked at once: before that nothing may be taken out of the maps */
+	uv_idle_t work; /* active while a reconcile is due: runs it once, in the loop's next turn */
+	unsigned long long
+		seen_ns; /* when the oldest change that is not in the maps yet was seen */
 
 	struct agent_held *held;
 	size_t n_held;
@@ -59,9 +60,11 @@ struct agent {
 };
 
 /* reconcile.c */
-void agent_changed(struct agent *agent, unsigned long long seen_ns); /* brings the kernel up to date in this turn */
-struct warder_compile_options agent_compile_options(const struct agent *agent); /* borrows from it */
-void agent_reconcile(struct agent *agent);			     /* now */
+void agent_changed(struct agent *agent,
+		   unsigned long long seen_ns); /* brings the kernel up to date in this turn */
+struct warder_compile_options
+agent_compile_options(const struct agent *agent); /* borrows from it */
+void agent_reconcile(struct agent *agent);	  /* now */
 void agent_hold(struct agent *agent, const struct warder_host_link *link);
 void agent_link_gone(struct agent *agent, __u32 ifindex);
 void agent_link_forget(struct agent *agent, __u32 ifindex); /* it is held no longer */

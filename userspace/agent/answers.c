@@ -26,13 +26,14 @@ const size_t agent_n_calls = sizeof(agent_calls) / sizeof(*agent_calls);
 
 json_t *answer_counts(const struct warder_counter *counter)
 {
-	return json_pack("{s:I, s:I}", "packets", (json_int_t)counter->packets, "bytes", (json_int_t)counter->bytes);
+	return json_pack("{s:I, s:I}", "packets", (json_int_t)counter->packets, "bytes",
+			 (json_int_t)counter->bytes);
 }
 
 json_t *answer_policy_ref(const struct warder_object *policy)
 {
-	return json_pack("{s:s, s:o, s:s}", "kind", policy->kind_name, "namespace", answer_string(policy->ns), "name",
-			 policy->name);
+	return json_pack("{s:s, s:o, s:s}", "kind", policy->kind_name, "namespace",
+			 answer_string(policy->ns), "name", policy->name);
 }
 
 json_t *answer_string(const char *text)
@@ -105,8 +106,10 @@ void answer_sum(const struct warder_counter *slot, struct warder_counter ret[3])
 	for (unsigned direction = 0; direction < 2; direction++) {
 		for (unsigned i = 0; i < 2 * WARDER_REASON_MAX; i++) {
 			unsigned audited = i / WARDER_REASON_MAX, reason = i % WARDER_REASON_MAX;
-			const struct warder_counter *from = &slot[warder_counter_index(0, direction, audited, reason)];
-			struct warder_counter *to = &ret[audited ? 2 : reason >= WARDER_REASON_DROP];
+			const struct warder_counter *from =
+				&slot[warder_counter_index(0, direction, audited, reason)];
+			struct warder_counter *to =
+				&ret[audited ? 2 : reason >= WARDER_REASON_DROP];
 
 			to->packets += from->packets;
 			to->bytes += from->bytes;

@@ -10,7 +10,8 @@
 #define ADDRESSES_TOLD 64   /* of one identity */
 #define POLICIES_TOLD  1024 /* of one endpoint */
 
-static const struct warder_matrix_endpoint *endpoint_of(const struct agent *agent, const struct warder_object *pod)
+static const struct warder_matrix_endpoint *endpoint_of(const struct agent *agent,
+							const struct warder_object *pod)
 {
 	for (size_t i = 0; agent->matrix && i < agent->matrix->n_endpoints; i++)
 		if (!strcmp(agent->matrix->endpoints[i].pod->ns, pod->ns) &&
@@ -43,9 +44,11 @@ static json_t *links(const struct agent *agent, const struct warder_host_pod *ho
 
 	for (size_t i = 0; host && i < host->n_links; i++)
 		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:s, s:b}", "name", host->links[i].name, "ifindex", host->links[i].ifindex,
-					"kind", host->links[i].kind, "attached",
-					warder_datapath_is_attached(agent->datapath, host->links[i].ifindex)));
+			list,
+			json_pack("{s:s, s:i, s:s, s:b}", "name", host->links[i].name, "ifindex",
+				  host->links[i].ifindex, "kind", host->links[i].kind, "attached",
+				  warder_datapath_is_attached(agent->datapath,
+							      host->links[i].ifindex)));
 	return list;
 }
 
@@ -76,18 +79,20 @@ static json_t *selected_by(const struct agent *agent, const struct warder_object
 	size_t n = 0;
 
 	if (endpoint)
-		n = warder_matrix_selected_by(agent->matrix, endpoint - agent->matrix->endpoints, policies, POLICIES_TOLD);
+		n = warder_matrix_selected_by(agent->matrix, endpoint - agent->matrix->endpoints,
+					      policies, POLICIES_TOLD);
 	for (size_t i = 0; i < n && i < POLICIES_TOLD; i++) {
 		json_t *directions = json_array();
 
 		for (unsigned d = 0; d < 2; d++)
 			if (warder_policy_judges(policies[i]->policy, d))
 				json_array_append_new(directions, json_string(answer_direction(d)));
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s, s:o}", "kind", policies[i]->kind_name,
-						      "namespace", answer_string(policies[i]->ns), "name",
-						      policies[i]->name, "mode",
-						      answer_mode(answer_policy_audits(agent, policies[i])), "directions",
-						      directions));
+		json_array_append_new(
+			list, json_pack("{s:s, s:o, s:s, s:s, s:o}", "kind", policies[i]->kind_name,
+					"namespace", answer_string(policies[i]->ns), "name",
+					policies[i]->name, "mode",
+					answer_mode(answer_policy_audits(agent, policies[i])),
+					"directions", directions));
 	}
 	return list;
 }
@@ -101,18 +106,22 @@ static json_t *endpoint_json(const struct agent *agent, const struct warder_obje
 	char identity[400];
 	json_t *selected = selected_by(agent, pod), *json;
 
-	snprintf(identity, sizeof(identity), "spiffe://%s/ns/%s/sa/%s", agent->config->trust_domain, pod->ns,
-		 pod->pod.service_account);
+	snprintf(identity, sizeof(identity), "spiffe://%s/ns/%s/sa/%s", agent->config->trust_domain,
+		 pod->ns, pod->pod.service_account);
 	if (slot && slot < slots)
 		answer_sum(&counters[(size_t)slot * WARDER_COUNTERS_PER_SLOT], sums);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:s, s:s, s:{s:b, s:b}, s:i, s:o, s:o, s:o}", "namespace",
-			 pod->ns, "pod", pod->name, "service_account", pod->pod.service_account, "identity", identity,
-			 "uid", pod->uid, "slot", slot, "node", pod->pod.node, "addresses", addresses(&pod->pod), "state",
-			 answer_endpoint_state(agent, pod), "mode", answer_mode(agent->config->audit), "isolated", "ingress",
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:s, s:s, s:{s:b, s:b}, s:i, "
+			 "s:o, s:o, s:o}",
+			 "namespace", pod->ns, "pod", pod->name, "service_account",
+			 pod->pod.service_account, "identity", identity, "uid", pod->uid, "slot",
+			 slot, "node", pod->pod.node, "addresses", addresses(&pod->pod), "state",
+			 answer_endpoint_state(agent, pod), "mode",
+			 answer_mode(agent->config->audit), "isolated", "ingress",
 			 endpoint && endpoint->isolated[WARDER_INGRESS], "egress",
-			 endpoint && endpoint->isolated[WARDER_EGRESS], "policies", (int)json_array_size(selected), "links",
-			 links(agent, agent_host_pod(agent, pod->uid)), "deny", answer_counts(&sums[1]), "would_deny",
-			 answer_counts(&sums[2]));
+			 endpoint && endpoint->isolated[WARDER_EGRESS], "policies",
+			 (int)json_array_size(selected), "links",
+			 links(agent, agent_host_pod(agent, pod->uid)), "deny",
+			 answer_counts(&sums[1]), "would_deny", answer_counts(&sums[2]));
 	json_decref(selected);
 	return json;
 }
@@ -122,20 +131,23 @@ static bool listed(const struct agent *agent, const struct warder_object *pod)
 	return agent_pod_is_local(agent, pod) && pod->pod.phase != WARDER_POD_FINISHED;
 }
 
-static void held_row(const struct agent *agent, const struct warder_host_link *link, const char *uid, json_t *list)
+static void held_row(const struct agent *agent, const struct warder_host_link *link,
+		     const char *uid, json_t *list)
 {
 	struct warder_counter none = {0};
 
 	json_array_append_new(
 		list,
-		json_pack("{s:n, s:n, s:n, s:s, s:o, s:i, s:s, s:[], s:s, s:s, s:{s:b, s:b}, s:i, s:[{s:s, s:i, s:s, s:b}], "
+		json_pack("{s:n, s:n, s:n, s:s, s:o, s:i, s:s, s:[], s:s, s:s, s:{s:b, s:b}, s:i, "
+			  "s:[{s:s, s:i, s:s, s:b}], "
 			  "s:o, s:o}",
-			  "namespace", "pod", "service_account", "identity", "unknown", "uid", answer_string(uid), "slot", 0,
-			  "node", agent->config->node, "addresses", "state", "held", "mode",
-			  answer_mode(agent->config->audit), "isolated", "ingress", 1, "egress", 1, "policies", 0, "links",
-			  "name", link->name, "ifindex", link->ifindex, "kind", link->kind, "attached",
-			  warder_datapath_is_attached(agent->datapath, link->ifindex), "deny", answer_counts(&none),
-			  "would_deny", answer_counts(&none)));
+			  "namespace", "pod", "service_account", "identity", "unknown", "uid",
+			  answer_string(uid), "slot", 0, "node", agent->config->node, "addresses",
+			  "state", "held", "mode", answer_mode(agent->config->audit), "isolated",
+			  "ingress", 1, "egress", 1, "policies", 0, "links", "name", link->name,
+			  "ifindex", link->ifindex, "kind", link->kind, "attached",
+			  warder_datapath_is_attached(agent->datapath, link->ifindex), "deny",
+			  answer_counts(&none), "would_deny", answer_counts(&none)));
 }
 
 static bool is_known(const struct agent *agent, const struct warder_host_pod *host)
@@ -200,10 +212,11 @@ static const struct warder_object *find(const struct agent *agent, const char *t
 	for (size_t i = 0; i < n; i++) {
 		if (!listed(agent, pods[i]))
 			continue;
-		if (slash && !strncmp(pods[i]->ns, text, slash - text) && !pods[i]->ns[slash - text] &&
-		    !strcmp(pods[i]->name, slash + 1))
+		if (slash && !strncmp(pods[i]->ns, text, slash - text) &&
+		    !pods[i]->ns[slash - text] && !strcmp(pods[i]->name, slash + 1))
 			return pods[i];
-		for (size_t a = 0; by_addr && !pods[i]->pod.host_network && a < pods[i]->pod.n_addrs; a++)
+		for (size_t a = 0;
+		     by_addr && !pods[i]->pod.host_network && a < pods[i]->pod.n_addrs; a++)
 			if (!warder_addr_compare(&pods[i]->pod.addrs[a], &addr))
 				return pods[i];
 	}
@@ -217,15 +230,17 @@ static json_t *slot_counters(const struct warder_counter *slot)
 	for (unsigned direction = 0; direction < 2; direction++) {
 		for (unsigned i = 0; i < 2 * WARDER_REASON_MAX; i++) {
 			unsigned audited = i / WARDER_REASON_MAX, reason = i % WARDER_REASON_MAX;
-			const struct warder_counter *c = &slot[warder_counter_index(0, direction, audited, reason)];
+			const struct warder_counter *c =
+				&slot[warder_counter_index(0, direction, audited, reason)];
 
 			if (c->packets)
-				json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "direction",
-								      answer_direction(direction), "verdict",
-								      answer_verdict(audited, reason), "reason",
-								      answer_reason(reason), "packets",
-								      (json_int_t)c->packets, "bytes",
-								      (json_int_t)c->bytes));
+				json_array_append_new(
+					list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "direction",
+							answer_direction(direction), "verdict",
+							answer_verdict(audited, reason), "reason",
+							answer_reason(reason), "packets",
+							(json_int_t)c->packets, "bytes",
+							(json_int_t)c->bytes));
 		}
 	}
 	return list;
@@ -255,23 +270,28 @@ void answer_endpoint_get(void *data, struct warder_api_client *client, const jso
 	__u16 slot;
 
 	if (!pod)
-		return warder_api_fail(client, "no pod %s runs on node %s: warderctl endpoint list names those that do",
-				       name ? name : "(none given)", agent->config->node);
+		return warder_api_fail(
+			client,
+			"no pod %s runs on node %s: warderctl endpoint list names those that do",
+			name ? name : "(none given)", agent->config->node);
 	counters = answer_counters(agent, &slots);
 	endpoint = endpoint_of(agent, pod);
 	host = agent_host_pod(agent, pod->uid);
 	slot = slot_of(agent, pod);
 	json = endpoint_json(agent, pod, counters, slots);
 	json_object_set_new(json, "cgroup",
-			    host ? json_pack("{s:I, s:s}", "id", (json_int_t)host->cgroup, "path", host->cgroup_path)
+			    host ? json_pack("{s:I, s:s}", "id", (json_int_t)host->cgroup, "path",
+					     host->cgroup_path)
 				 : json_null());
 	json_object_set_new(json, "netns", json_integer(host ? (json_int_t)host->netns : 0));
 	json_object_set_new(json, "group", json_integer(endpoint ? endpoint->group : 0));
 	json_object_set_new(json, "flags", flags_json(agent, pod));
 	json_object_set_new(json, "selected_by", selected_by(agent, pod));
-	json_object_set_new(json, "counters",
-			    slot && slot < slots ? slot_counters(&counters[(size_t)slot * WARDER_COUNTERS_PER_SLOT])
-						 : json_array());
+	json_object_set_new(
+		json, "counters",
+		slot && slot < slots
+			? slot_counters(&counters[(size_t)slot * WARDER_COUNTERS_PER_SLOT])
+			: json_array());
 	warder_api_answer(client, json, false);
 }
 
@@ -286,18 +306,21 @@ static json_t *identity_json(const struct agent *agent, const char *ns, const ch
 	for (size_t i = 0; i < n; i++) {
 		const struct warder_pod *pod = &pods[i]->pod;
 
-		if (pod->phase == WARDER_POD_FINISHED || strcmp(pods[i]->ns, ns) || strcmp(pod->service_account, service_account))
+		if (pod->phase == WARDER_POD_FINISHED || strcmp(pods[i]->ns, ns) ||
+		    strcmp(pod->service_account, service_account))
 			continue;
 		all++;
 		local += agent_pod_is_local(agent, pods[i]);
 		for (size_t a = 0; a < pod->n_addrs && json_array_size(addrs) < ADDRESSES_TOLD; a++)
-			json_array_append_new(addrs, json_string(warder_addr_format(&pod->addrs[a], text)));
+			json_array_append_new(
+				addrs, json_string(warder_addr_format(&pod->addrs[a], text)));
 	}
-	snprintf(identity, sizeof(identity), "spiffe://%s/ns/%s/sa/%s", agent->config->trust_domain, ns, service_account);
-	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:i, s:i, s:o}", "identity", identity, "namespace", ns, "service_account",
-			 service_account, "number",
-			 (json_int_t)warder_planner_identity_number(warder_datapath_planner(agent->datapath), ns,
-								    service_account),
+	snprintf(identity, sizeof(identity), "spiffe://%s/ns/%s/sa/%s", agent->config->trust_domain,
+		 ns, service_account);
+	return json_pack("{s:s, s:s, s:s, s:I, s:b, s:i, s:i, s:o}", "identity", identity,
+			 "namespace", ns, "service_account", service_account, "number",
+			 (json_int_t)warder_planner_identity_number(
+				 warder_datapath_planner(agent->datapath), ns, service_account),
 			 "reserved", 0, "pods", all, "local_pods", local, "addresses", addrs);
 }
 
@@ -307,12 +330,15 @@ void answer_identity_list(void *data, struct warder_api_client *client, const js
 	json_t *list = json_array();
 
 	for (__u32 i = WARDER_IDENTITY_HOST; i <= WARDER_IDENTITY_SERVICE; i++)
-		json_array_append_new(list, json_pack("{s:s, s:n, s:n, s:i, s:b, s:i, s:i, s:[]}", "identity",
-						      agent_reserved_name(i), "namespace", "service_account", "number", i,
-						      "reserved", 1, "pods", 0, "local_pods", 0, "addresses"));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:n, s:n, s:i, s:b, s:i, s:i, s:[]}",
+						"identity", agent_reserved_name(i), "namespace",
+						"service_account", "number", i, "reserved", 1,
+						"pods", 0, "local_pods", 0, "addresses"));
 	for (size_t i = 0; agent->matrix && i < agent->matrix->n_identities; i++)
-		json_array_append_new(list, identity_json(agent, agent->matrix->identities[i].ns,
-							  agent->matrix->identities[i].service_account));
+		json_array_append_new(list,
+				      identity_json(agent, agent->matrix->identities[i].ns,
+						    agent->matrix->identities[i].service_account));
 	warder_api_answer(client, json_pack("{s:o}", "identities", list), false);
 }
 
@@ -325,12 +351,18 @@ void answer_counter_list(void *data, struct warder_api_client *client, const jso
 
 	for (__u32 slot = 0; slot < slots; slot++) {
 		const struct warder_matrix_endpoint *endpoint = agent_endpoint_of_slot(agent, slot);
-		json_t *rows = slot_counters(&counters[(size_t)slot * WARDER_COUNTERS_PER_SLOT]), *row;
+		json_t *rows = slot_counters(&counters[(size_t)slot * WARDER_COUNTERS_PER_SLOT]),
+		       *row;
 		size_t i;
 
-		json_array_foreach(rows, i, row) {
-			json_object_set_new(row, "namespace", endpoint ? json_string(endpoint->pod->ns) : json_null());
-			json_object_set_new(row, "pod", endpoint ? json_string(endpoint->pod->name) : json_null());
+		json_array_foreach(rows, i, row)
+		{
+			json_object_set_new(row, "namespace",
+					    endpoint ? json_string(endpoint->pod->ns)
+						     : json_null());
+			json_object_set_new(row, "pod",
+					    endpoint ? json_string(endpoint->pod->name)
+						     : json_null());
 		}
 		json_array_extend(list, rows);
 		json_decref(rows);

@@ -13,7 +13,9 @@
 
 static const char *tier_name(enum warder_tier tier)
 {
-	return tier == WARDER_TIER_ADMIN ? "admin" : tier == WARDER_TIER_BASELINE ? "baseline" : "namespaced";
+	return tier == WARDER_TIER_ADMIN      ? "admin"
+	       : tier == WARDER_TIER_BASELINE ? "baseline"
+					      : "namespaced";
 }
 
 /* The names of the endpoints that a policy selects. */
@@ -23,17 +25,20 @@ static json_t *selects(const struct agent *agent, const struct warder_object *po
 
 	for (size_t i = 0; agent->matrix && i < agent->matrix->n_endpoints; i++)
 		if (warder_matrix_selects(agent->matrix, policy, i))
-			json_array_append_new(list, json_sprintf("%s/%s", agent->matrix->endpoints[i].pod->ns,
-								 agent->matrix->endpoints[i].pod->name));
+			json_array_append_new(
+				list, json_sprintf("%s/%s", agent->matrix->endpoints[i].pod->ns,
+						   agent->matrix->endpoints[i].pod->name));
 	return list;
 }
 
 static bool in_force(const struct agent *agent)
 {
-	return agent->matrix && agent->store_version == warder_store_version(agent->store) && !agent->trouble[0];
+	return agent->matrix && agent->store_version == warder_store_version(agent->store) &&
+	       !agent->trouble[0];
 }
 
-static json_t *policy_json(const struct agent *agent, const struct warder_object *object, const json_t *selected)
+static json_t *policy_json(const struct agent *agent, const struct warder_object *object,
+			   const json_t *selected)
 {
 	const struct warder_policy *policy = object->policy;
 	json_t *directions = json_array();
@@ -41,11 +46,13 @@ static json_t *policy_json(const struct agent *agent, const struct warder_object
 	for (unsigned d = 0; d < 2; d++)
 		if (warder_policy_judges(policy, d))
 			json_array_append_new(directions, json_string(answer_direction(d)));
-	return json_pack("{s:s, s:o, s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:I, s:I, s:o}", "kind", object->kind_name, "namespace",
-			 answer_string(object->ns), "name", object->name, "tier", tier_name(policy->tier), "priority",
-			 policy->priority, "mode", answer_mode(answer_policy_audits(agent, object)), "in_force",
-			 in_force(agent), "broken", answer_string(policy->broken), "directions", directions, "rules",
-			 (json_int_t)policy->n_rules, "endpoints", (json_int_t)json_array_size(selected), "origin",
+	return json_pack("{s:s, s:o, s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:I, s:I, s:o}", "kind",
+			 object->kind_name, "namespace", answer_string(object->ns), "name",
+			 object->name, "tier", tier_name(policy->tier), "priority",
+			 policy->priority, "mode", answer_mode(answer_policy_audits(agent, object)),
+			 "in_force", in_force(agent), "broken", answer_string(policy->broken),
+			 "directions", directions, "rules", (json_int_t)policy->n_rules,
+			 "endpoints", (json_int_t)json_array_size(selected), "origin",
 			 answer_string(object->origin));
 }
 
@@ -72,7 +79,8 @@ void answer_policy_list(void *data, struct warder_api_client *client, const json
 }
 
 /* The policy of this kind (NULL = any) and "namespace/name" or "name"; NULL: none, or *ret_many of them. */
-static const struct warder_object *find(const struct agent *agent, const char *want_kind, const char *text, bool *ret_many)
+static const struct warder_object *find(const struct agent *agent, const char *want_kind,
+					const char *text, bool *ret_many)
 {
 	const struct warder_object *found = NULL;
 	const char *slash = strchr(text, '/'), *name = slash ? slash + 1 : text;
@@ -87,7 +95,8 @@ static const struct warder_object *find(const struct agent *agent, const char *w
 		for (size_t i = 0; i < n; i++) {
 			const struct warder_object *p = policies[i];
 
-			if (strcmp(p->name, name) || (want_kind && strcasecmp(want_kind, p->kind_name)) ||
+			if (strcmp(p->name, name) ||
+			    (want_kind && strcasecmp(want_kind, p->kind_name)) ||
 			    (slash && (strncmp(p->ns, text, slash - text) || p->ns[slash - text])))
 				continue;
 			*ret_many |= found != NULL;
@@ -111,19 +120,23 @@ static json_t *members(const struct warder_matrix *matrix, __u32 class)
 			continue;
 		last = peer->owner;
 		if (peer->owner && peer->owner->kind == WARDER_KIND_POD)
-			json_array_append_new(list, json_sprintf("%s/%s", peer->owner->ns, peer->owner->name));
+			json_array_append_new(
+				list, json_sprintf("%s/%s", peer->owner->ns, peer->owner->name));
 		else if (peer->owner)
 			json_array_append_new(list, json_sprintf("node %s", peer->owner->name));
 		else
-			json_array_append_new(list, json_string(warder_addr_format(&peer->addr, text)));
+			json_array_append_new(list,
+					      json_string(warder_addr_format(&peer->addr, text)));
 	}
 	for (size_t i = 0; i < matrix->n_prefixes && json_array_size(list) < MEMBERS_TOLD; i++)
 		if (matrix->prefixes[i].class == class)
-			json_array_append_new(list, json_string(warder_prefix_format(&matrix->prefixes[i].prefix, text)));
+			json_array_append_new(list, json_string(warder_prefix_format(
+							    &matrix->prefixes[i].prefix, text)));
 	return list;
 }
 
-static void port_classes(const struct warder_matrix *matrix, const struct warder_rule *rule, json_t *texts, json_t *classes)
+static void port_classes(const struct warder_matrix *matrix, const struct warder_rule *rule,
+			 json_t *texts, json_t *classes)
 {
 	char text[80];
 
@@ -132,10 +145,12 @@ static void port_classes(const struct warder_matrix *matrix, const struct warder
 	for (size_t i = 0; i < rule->n_ports; i++) {
 		const struct warder_port_match *port = &rule->ports[i];
 
-		json_array_append_new(texts, json_string(warder_port_match_text(port, text, sizeof(text))));
+		json_array_append_new(
+			texts, json_string(warder_port_match_text(port, text, sizeof(text))));
 		if (!port->name && port->protocol && port->first == port->last)
 			json_array_append_new(classes,
-					      json_integer(warder_matrix_port_class(matrix, port->protocol, port->first)));
+					      json_integer(warder_matrix_port_class(
+						      matrix, port->protocol, port->first)));
 	}
 }
 
@@ -148,15 +163,20 @@ static json_t *compiled(const struct agent *agent, const struct warder_object *p
 		const struct warder_rule *rule = &policy->policy->rules[r];
 		json_t *classes = json_array(), *texts = json_array(), *numbers = json_array();
 		__u32 found[CLASSES_TOLD];
-		size_t n = warder_matrix_rule_classes(agent->matrix, policy, r, found, CLASSES_TOLD);
+		size_t n =
+			warder_matrix_rule_classes(agent->matrix, policy, r, found, CLASSES_TOLD);
 
 		for (size_t i = 0; i < n && i < CLASSES_TOLD; i++)
-			json_array_append_new(classes, json_pack("{s:I, s:o}", "class", (json_int_t)found[i], "members",
+			json_array_append_new(classes, json_pack("{s:I, s:o}", "class",
+								 (json_int_t)found[i], "members",
 								 members(agent->matrix, found[i])));
 		port_classes(agent->matrix, rule, texts, numbers);
-		json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "rule", (json_int_t)warder_policy_rule_number(policy->policy, r), "direction",
-						      answer_direction(rule->direction), "action", actions[rule->action],
-						      "classes", classes, "ports", texts, "port_classes", numbers));
+		json_array_append_new(
+			list, json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "rule",
+					(json_int_t)warder_policy_rule_number(policy->policy, r),
+					"direction", answer_direction(rule->direction), "action",
+					actions[rule->action], "classes", classes, "ports", texts,
+					"port_classes", numbers));
 	}
 	return list;
 }
@@ -187,11 +207,15 @@ void answer_policy_get(void *data, struct warder_api_client *client, const json_
 	json_t *json, *selected;
 
 	if (many)
-		return warder_api_fail(client, "several policies are called %s: give the namespace as NAMESPACE/NAME, or the kind",
+		return warder_api_fail(client,
+				       "several policies are called %s: give the namespace as "
+				       "NAMESPACE/NAME, or the kind",
 				       name);
 	if (!policy)
-		return warder_api_fail(client, "no %s is called %s: warderctl policy list names those that are there",
-				       kind ? kind : "policy", name ? name : "(none given)");
+		return warder_api_fail(
+			client,
+			"no %s is called %s: warderctl policy list names those that are there",
+			kind ? kind : "policy", name ? name : "(none given)");
 	selected = selects(agent, policy);
 	json = policy_json(agent, policy, selected);
 	json_object_set_new(json, "selects", selected);

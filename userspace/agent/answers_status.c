@@ -20,12 +20,14 @@ static json_t *source_problems(const struct agent *agent, bool *ret_fatal)
 {
 	json_t *list = json_array();
 	size_t n;
-	const struct warder_source_problem *problems = agent->source->ops->problems(agent->source, &n);
+	const struct warder_source_problem *problems =
+		agent->source->ops->problems(agent->source, &n);
 
 	for (size_t i = 0; i < n; i++) {
 		*ret_fatal |= problems[i].fatal;
-		json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "where", problems[i].where, "what",
-						      problems[i].what, "fatal", problems[i].fatal));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "where", problems[i].where,
+						      "what", problems[i].what, "fatal",
+						      problems[i].fatal));
 	}
 	return list;
 }
@@ -35,12 +37,15 @@ static json_t *matrix_problems(const struct agent *agent)
 	json_t *list = json_array();
 
 	for (size_t i = 0; agent->matrix && i < agent->matrix->n_problems; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s}", "object", agent->matrix->problems[i].object, "what",
+		json_array_append_new(list, json_pack("{s:s, s:s}", "object",
+						      agent->matrix->problems[i].object, "what",
 						      agent->matrix->problems[i].what));
 	if (agent->trouble[0])
-		json_array_append_new(list, json_pack("{s:s, s:s}", "object", "maps", "what", agent->trouble));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "object", "maps", "what", agent->trouble));
 	if (warder_host_problem(agent->host))
-		json_array_append_new(list, json_pack("{s:s, s:s}", "object", "pods", "what", warder_host_problem(agent->host)));
+		json_array_append_new(list, json_pack("{s:s, s:s}", "object", "pods", "what",
+						      warder_host_problem(agent->host)));
 	return list;
 }
 
@@ -53,7 +58,9 @@ static void attach_problem(void *data, __u32 ifindex, const char *what)
 {
 	struct attach_problems *problems = data;
 
-	json_array_append_new(problems->list, json_pack("{s:o, s:s}", "object", json_sprintf("link %u", ifindex), "what", what));
+	json_array_append_new(
+		problems->list,
+		json_pack("{s:o, s:s}", "object", json_sprintf("link %u", ifindex), "what", what));
 }
 
 static json_t *endpoint_counts(const struct agent *agent, bool *ret_ready)
@@ -65,7 +72,8 @@ static json_t *endpoint_counts(const struct agent *agent, bool *ret_ready)
 	for (size_t i = 0; i < n; i++) {
 		const char *state;
 
-		if (!agent_pod_is_local(agent, pods[i]) || pods[i]->pod.phase == WARDER_POD_FINISHED)
+		if (!agent_pod_is_local(agent, pods[i]) ||
+		    pods[i]->pod.phase == WARDER_POD_FINISHED)
 			continue;
 		state = answer_endpoint_state(agent, pods[i]);
 		total++;
@@ -78,15 +86,18 @@ static json_t *endpoint_counts(const struct agent *agent, bool *ret_ready)
 	held = json_array_size(rows);
 	json_decref(rows);
 	*ret_ready = !uncovered;
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "attached", (json_int_t)attached, "held",
-			 (json_int_t)held, "waiting", (json_int_t)waiting, "uncovered", (json_int_t)uncovered,
-			 "host_network", (json_int_t)host_network);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "attached",
+			 (json_int_t)attached, "held", (json_int_t)held, "waiting",
+			 (json_int_t)waiting, "uncovered", (json_int_t)uncovered, "host_network",
+			 (json_int_t)host_network);
 }
 
 static json_t *policy_counts(const struct agent *agent)
 {
 	size_t total = 0, audit = 0, broken = 0;
-	bool in_force = agent->matrix && agent->store_version == warder_store_version(agent->store) && !agent->trouble[0];
+	bool in_force = agent->matrix &&
+			agent->store_version == warder_store_version(agent->store) &&
+			!agent->trouble[0];
 
 	for (int kind = 0; kind < WARDER_KINDS; kind++) {
 		size_t n;
@@ -101,22 +112,25 @@ static json_t *policy_counts(const struct agent *agent)
 			broken += policies[i]->policy->broken != NULL;
 		}
 	}
-	return json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "in_force", (json_int_t)(in_force ? total : 0),
-			 "audit", (json_int_t)audit, "broken", (json_int_t)broken);
+	return json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "in_force",
+			 (json_int_t)(in_force ? total : 0), "audit", (json_int_t)audit, "broken",
+			 (json_int_t)broken);
 }
 
 static json_t *foreign(const struct agent *agent)
 {
 	json_t *list = json_array();
 	size_t n;
-	struct warder_object *const *objects = warder_store_list(agent->store, WARDER_KIND_FOREIGN, &n);
+	struct warder_object *const *objects =
+		warder_store_list(agent->store, WARDER_KIND_FOREIGN, &n);
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:s%, s:o}", "api_version", objects[i]->api_version,
-						      "kind", objects[i]->kind_name, "namespace",
-						      answer_string(objects[i]->ns), "name", objects[i]->name,
-						      warder_object_name_length(objects[i]), "origin",
-						      answer_string(objects[i]->origin)));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:o, s:s%, s:o}", "api_version",
+					objects[i]->api_version, "kind", objects[i]->kind_name,
+					"namespace", answer_string(objects[i]->ns), "name",
+					objects[i]->name, warder_object_name_length(objects[i]),
+					"origin", answer_string(objects[i]->origin)));
 	return list;
 }
 
@@ -128,8 +142,8 @@ static json_t *traffic(const struct agent *agent)
 
 	for (__u32 slot = 0; slot < slots; slot++)
 		answer_sum(&counters[(size_t)slot * WARDER_COUNTERS_PER_SLOT], sums);
-	return json_pack("{s:o, s:o, s:o}", "allow", answer_counts(&sums[0]), "deny", answer_counts(&sums[1]), "would_deny",
-			 answer_counts(&sums[2]));
+	return json_pack("{s:o, s:o, s:o}", "allow", answer_counts(&sums[0]), "deny",
+			 answer_counts(&sums[1]), "would_deny", answer_counts(&sums[2]));
 }
 
 static json_t *alerts(const struct agent *agent)
@@ -137,18 +151,21 @@ static json_t *alerts(const struct agent *agent)
 	struct warder_telemetry_stats stats;
 
 	warder_telemetry_stats(agent->telemetry, &stats);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I}", "place", agent->config->alerts, "written", (json_int_t)stats.alerts,
-			 "suppressed", (json_int_t)stats.suppressed, "write_errors", (json_int_t)stats.write_errors, "lost",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I}", "place", agent->config->alerts, "written",
+			 (json_int_t)stats.alerts, "suppressed", (json_int_t)stats.suppressed,
+			 "write_errors", (json_int_t)stats.write_errors, "lost",
 			 (json_int_t)stats.lost);
 }
 
 static json_t *feature(const char *name, bool ready, const char *message)
 {
-	return json_pack("{s:s, s:b, s:o}", "name", name, "ready", ready, "message", ready ? json_null() : answer_string(message));
+	return json_pack("{s:s, s:b, s:o}", "name", name, "ready", ready, "message",
+			 ready ? json_null() : answer_string(message));
 }
 
 /* Each feature has its own readiness; one that is not asked for is not listed. */
-static json_t *features(const struct agent *agent, bool source_fatal, bool covered, json_t *problems, bool *ret_ready)
+static json_t *features(const struct agent *agent, bool source_fatal, bool covered,
+			json_t *problems, bool *ret_ready)
 {
 	json_t *list = json_array(), *first = json_array_get(problems, 0);
 	struct warder_telemetry_stats stats;
@@ -169,11 +186,15 @@ static json_t *features(const struct agent *agent, bool source_fatal, bool cover
 	warder_telemetry_stats(agent->telemetry, &stats);
 	*ret_ready = true;
 	if (agent->config->features & WARDER_FEATURE_POLICY) {
-		json_array_append_new(list, feature("policy", policy, why ? why : "the first state is not in the maps yet"));
+		json_array_append_new(
+			list, feature("policy", policy,
+				      why ? why : "the first state is not in the maps yet"));
 		*ret_ready &= policy;
 	}
 	if (agent->config->features & WARDER_FEATURE_ALERTS) {
-		json_array_append_new(list, feature("alerts", !stats.lost, "alerts could not be written and are lost: see alerts in status -o json"));
+		json_array_append_new(list, feature("alerts", !stats.lost,
+						    "alerts could not be written and are lost: see "
+						    "alerts in status -o json"));
 		*ret_ready &= !stats.lost;
 	}
 	return list;
@@ -196,21 +217,29 @@ void answer_status(void *data, struct warder_api_client *client, const json_t *a
 	json_decref(attach.list);
 	warder_api_answer(
 		client,
-		json_pack("{s:s, s:s, s:o, s:s, s:i, s:o, s:I, s:s, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:b, s:o}, "
-			  "s:{s:s, s:s, s:s, s:s, s:i}, s:{s:I, s:I, s:f, s:f}, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
-			  "version", WARDER_VERSION, "node", config->node, "cluster", answer_string(config->cluster),
-			  "trust_domain", config->trust_domain, "pid", getpid(), "started", answer_time(agent->started),
-			  "uptime_seconds", (json_int_t)(time(NULL) - agent->started), "mode", answer_mode(config->audit),
-			  "mesh", "none", "proof", "unproven", "ready", ready, "features", list, "source", "name",
-			  agent->source->ops->name, "place", config->manifests, "synced",
-			  agent->source->ops->synced(agent->source), "problems", source, "datapath", "bpffs", config->bpffs,
-			  "cgroup_root", warder_host_cgroup_root(agent->host), "hook",
-			  warder_datapath_hook(agent->datapath), "kernel", kernel.release, "layout", WARDER_LAYOUT,
-			  "revision", "seen", (json_int_t)warder_store_version(agent->store), "in_force",
-			  (json_int_t)agent->store_version, "last_ms", agent->change_last_us / 1000.0, "max_ms",
-			  agent->change_max_us / 1000.0, "endpoints", endpoints, "policies", policy_counts(agent),
-			  "identities", (json_int_t)(agent->matrix ? agent->matrix->n_identities : 0), "not_enforced",
-			  foreign(agent), "problems", problems, "traffic", traffic(agent), "alerts", alerts(agent)),
+		json_pack("{s:s, s:s, s:o, s:s, s:i, s:o, s:I, s:s, s:s, s:s, s:b, s:o, s:{s:s, "
+			  "s:s, s:b, s:o}, "
+			  "s:{s:s, s:s, s:s, s:s, s:i}, s:{s:I, s:I, s:f, s:f}, s:o, s:o, s:I, "
+			  "s:o, s:o, s:o, s:o}",
+			  "version", WARDER_VERSION, "node", config->node, "cluster",
+			  answer_string(config->cluster), "trust_domain", config->trust_domain,
+			  "pid", getpid(), "started", answer_time(agent->started), "uptime_seconds",
+			  (json_int_t)(time(NULL) - agent->started), "mode",
+			  answer_mode(config->audit), "mesh", "none", "proof", "unproven", "ready",
+			  ready, "features", list, "source", "name", agent->source->ops->name,
+			  "place", config->manifests, "synced",
+			  agent->source->ops->synced(agent->source), "problems", source, "datapath",
+			  "bpffs", config->bpffs, "cgroup_root",
+			  warder_host_cgroup_root(agent->host), "hook",
+			  warder_datapath_hook(agent->datapath), "kernel", kernel.release, "layout",
+			  WARDER_LAYOUT, "revision", "seen",
+			  (json_int_t)warder_store_version(agent->store), "in_force",
+			  (json_int_t)agent->store_version, "last_ms",
+			  agent->change_last_us / 1000.0, "max_ms", agent->change_max_us / 1000.0,
+			  "endpoints", endpoints, "policies", policy_counts(agent), "identities",
+			  (json_int_t)(agent->matrix ? agent->matrix->n_identities : 0),
+			  "not_enforced", foreign(agent), "problems", problems, "traffic",
+			  traffic(agent), "alerts", alerts(agent)),
 		false);
 }
 
@@ -241,9 +270,11 @@ static void map_row(void *data, const char *name, __u32 max_entries, __u64 bytes
 	struct map_rows *rows = data;
 
 	json_array_append_new(rows->list,
-			      json_pack("{s:s, s:I, s:I, s:I, s:o}", "name", name, "id", (json_int_t)id, "max_entries",
-					(json_int_t)max_entries, "bytes", (json_int_t)bytes, "pin",
-					json_sprintf("%s/v%d/maps/%s", rows->agent->config->bpffs, WARDER_LAYOUT, name)));
+			      json_pack("{s:s, s:I, s:I, s:I, s:o}", "name", name, "id",
+					(json_int_t)id, "max_entries", (json_int_t)max_entries,
+					"bytes", (json_int_t)bytes, "pin",
+					json_sprintf("%s/v%d/maps/%s", rows->agent->config->bpffs,
+						     WARDER_LAYOUT, name)));
 }
 
 void answer_map_list(void *data, struct warder_api_client *client, const json_t *arguments)
@@ -271,20 +302,27 @@ static json_t *top_reasons(const struct agent *agent, size_t limit)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < 4 * WARDER_REASON_MAX; i++) {
-		unsigned direction = i / (2 * WARDER_REASON_MAX), audited = i / WARDER_REASON_MAX % 2;
+		unsigned direction = i / (2 * WARDER_REASON_MAX),
+			 audited = i / WARDER_REASON_MAX % 2;
 		unsigned reason = i % WARDER_REASON_MAX;
 		struct warder_counter sum = {0};
 
 		if (!audited && reason < WARDER_REASON_DROP)
 			continue;
 		for (__u32 slot = 0; slot < slots; slot++) {
-			sum.packets += counters[warder_counter_index(slot, direction, audited, reason)].packets;
-			sum.bytes += counters[warder_counter_index(slot, direction, audited, reason)].bytes;
+			sum.packets +=
+				counters[warder_counter_index(slot, direction, audited, reason)]
+					.packets;
+			sum.bytes +=
+				counters[warder_counter_index(slot, direction, audited, reason)]
+					.bytes;
 		}
 		if (sum.packets)
-			rows[n++] = json_pack("{s:s, s:s, s:s, s:I, s:I}", "reason", answer_reason(reason), "direction",
-					      answer_direction(direction), "verdict", answer_verdict(audited, reason),
-					      "packets", (json_int_t)sum.packets, "bytes", (json_int_t)sum.bytes);
+			rows[n++] = json_pack(
+				"{s:s, s:s, s:s, s:I, s:I}", "reason", answer_reason(reason),
+				"direction", answer_direction(direction), "verdict",
+				answer_verdict(audited, reason), "packets", (json_int_t)sum.packets,
+				"bytes", (json_int_t)sum.bytes);
 	}
 	qsort(rows, n, sizeof(*rows), by_packets);
 	for (size_t i = 0; i < n; i++) {
@@ -304,8 +342,9 @@ void answer_drops(void *data, struct warder_api_client *client, const json_t *ar
 	if (limit < 1 || limit > 1000)
 		return warder_api_fail(client, "limit must be from 1 to 1000");
 	warder_api_answer(client,
-			  json_pack("{s:o, s:o, s:o}", "since", answer_time(agent->started), "reasons",
-				    top_reasons(agent, limit), "pairs", warder_telemetry_pairs(agent->telemetry, limit)),
+			  json_pack("{s:o, s:o, s:o}", "since", answer_time(agent->started),
+				    "reasons", top_reasons(agent, limit), "pairs",
+				    warder_telemetry_pairs(agent->telemetry, limit)),
 			  false);
 }
 
@@ -337,7 +376,8 @@ static void monitor_alert(void *data, const struct warder_alert *alert)
 		return;
 	}
 	if (monitor->lost) {
-		warder_api_answer(monitor->client, json_pack("{s:I}", "lost", (json_int_t)monitor->lost), true);
+		warder_api_answer(monitor->client,
+				  json_pack("{s:I}", "lost", (json_int_t)monitor->lost), true);
 		monitor->lost = 0;
 	}
 	warder_api_answer(monitor->client, warder_alert_json(alert), true);
@@ -357,6 +397,7 @@ void answer_monitor(void *data, struct warder_api_client *client, const json_t *
 	monitor->agent = data;
 	monitor->client = client;
 	monitor->filter = filter;
-	monitor->listener = warder_telemetry_listen(monitor->agent->telemetry, monitor_alert, monitor);
+	monitor->listener =
+		warder_telemetry_listen(monitor->agent->telemetry, monitor_alert, monitor);
 	warder_api_client_watch(client, monitor_gone, monitor);
 }

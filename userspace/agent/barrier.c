@@ -53,7 +53,8 @@ static json_t *missing(const struct agent_barrier *barrier)
 		return json_pack("[s]", "the source has not handed over all that it holds");
 	if (agent->trouble[0])
 		return json_pack("[s]", agent->trouble);
-	if (agent->store_version != warder_store_version(agent->store) || uv_is_active((uv_handle_t *)&agent->work))
+	if (agent->store_version != warder_store_version(agent->store) ||
+	    uv_is_active((uv_handle_t *)&agent->work))
 		return json_pack("[s]", "a change is not in the maps yet");
 	return agent_missing(agent);
 }
@@ -61,8 +62,9 @@ static json_t *missing(const struct agent_barrier *barrier)
 static void answer(struct agent_barrier *barrier, json_t *list)
 {
 	warder_api_answer(settle(barrier),
-			  json_pack("{s:b, s:I, s:o}", "ready", json_array_size(list) == 0, "revision",
-				    (json_int_t)barrier->agent->store_version, "missing", list),
+			  json_pack("{s:b, s:I, s:o}", "ready", json_array_size(list) == 0,
+				    "revision", (json_int_t)barrier->agent->store_version,
+				    "missing", list),
 			  false);
 	retire(barrier);
 }
@@ -133,7 +135,8 @@ void agent_barrier_add(struct agent *agent, struct warder_api_client *client, un
 	uv_timer_start(&barrier->timer, timed_out, timeout_ms, 0);
 	warder_api_client_watch(client, client_gone, barrier);
 	barrier->in_source = true;
-	warder_host_sync(agent->host); /* what happened to pods before the call counts, like what the source held */
+	warder_host_sync(
+		agent->host); /* what happened to pods before the call counts, like what the source held */
 	if (agent->source->ops->barrier(agent->source, handed_over, barrier))
 		handed_over(barrier);
 }

@@ -32,9 +32,11 @@ const char *agent_reserved_name(__u32 identity)
 	return NULL;
 }
 
-static void spiffe(const struct agent *agent, const char *ns, const char *service_account, char *buffer, size_t size)
+static void spiffe(const struct agent *agent, const char *ns, const char *service_account,
+		   char *buffer, size_t size)
 {
-	snprintf(buffer, size, "spiffe://%s/ns/%s/sa/%s", agent->config->trust_domain, ns, service_account);
+	snprintf(buffer, size, "spiffe://%s/ns/%s/sa/%s", agent->config->trust_domain, ns,
+		 service_account);
 }
 
 void agent_identity_text(const struct agent *agent, __u32 identity, char *buffer, size_t size)
@@ -44,7 +46,8 @@ void agent_identity_text(const struct agent *agent, __u32 identity, char *buffer
 
 	if (!reserved && matrix && identity - WARDER_IDENTITY_FIRST < matrix->n_identities)
 		spiffe(agent, matrix->identities[identity - WARDER_IDENTITY_FIRST].ns,
-		       matrix->identities[identity - WARDER_IDENTITY_FIRST].service_account, buffer, size);
+		       matrix->identities[identity - WARDER_IDENTITY_FIRST].service_account, buffer,
+		       size);
 	else
 		snprintf(buffer, size, "%s", reserved ? reserved : "unknown");
 }
@@ -65,14 +68,17 @@ const struct warder_matrix_endpoint *agent_endpoint_of_slot(const struct agent *
 	return NULL;
 }
 
-static void side_pod(const struct agent *agent, const struct warder_object *pod, struct warder_alert_side *side)
+static void side_pod(const struct agent *agent, const struct warder_object *pod,
+		     struct warder_alert_side *side)
 {
 	snprintf(side->ns, sizeof(side->ns), "%s", pod->ns);
 	snprintf(side->pod, sizeof(side->pod), "%s", pod->name);
 	snprintf(side->uid, sizeof(side->uid), "%s", pod->uid);
-	snprintf(side->service_account, sizeof(side->service_account), "%s", pod->pod.service_account);
+	snprintf(side->service_account, sizeof(side->service_account), "%s",
+		 pod->pod.service_account);
 	snprintf(side->node, sizeof(side->node), "%s", pod->pod.node ? pod->pod.node : "");
-	snprintf(side->proof, sizeof(side->proof), "%s", agent_pod_is_local(agent, pod) ? "link" : "unproven");
+	snprintf(side->proof, sizeof(side->proof), "%s",
+		 agent_pod_is_local(agent, pod) ? "link" : "unproven");
 	spiffe(agent, pod->ns, pod->pod.service_account, side->identity, sizeof(side->identity));
 }
 
@@ -110,8 +116,8 @@ static bool side_former(const struct agent *agent, __u32 told, const struct ward
 	return true;
 }
 
-static void side_peer(const struct agent *agent, const struct warder_event *event, struct warder_alert_side *side,
-		      struct warder_matrix_who *who)
+static void side_peer(const struct agent *agent, const struct warder_event *event,
+		      struct warder_alert_side *side, struct warder_matrix_who *who)
 {
 	__u32 told = event->key.peer_identity;
 
@@ -137,12 +143,13 @@ static void side_peer(const struct agent *agent, const struct warder_event *even
 }
 
 static void blame(const struct agent *agent, const struct warder_matrix_endpoint *endpoint,
-		  const struct warder_event *event, const struct warder_matrix_who *who, struct warder_alert *alert)
+		  const struct warder_event *event, const struct warder_matrix_who *who,
+		  struct warder_alert *alert)
 {
 	struct warder_matrix_blame found[WARDER_ALERT_POLICIES];
-	size_t n = warder_matrix_blame(agent->matrix, event->key.direction, endpoint->group, who->class,
-				       event->key.protocol, event->key.dport, event->key.audited, found,
-				       WARDER_ALERT_POLICIES);
+	size_t n = warder_matrix_blame(agent->matrix, event->key.direction, endpoint->group,
+				       who->class, event->key.protocol, event->key.dport,
+				       event->key.audited, found, WARDER_ALERT_POLICIES);
 
 	alert->n_policies = n;
 	for (size_t i = 0; i < n && i < WARDER_ALERT_POLICIES; i++) {
@@ -152,14 +159,17 @@ static void blame(const struct agent *agent, const struct warder_matrix_endpoint
 		snprintf(to->ns, sizeof(to->ns), "%s", found[i].policy->ns);
 		snprintf(to->name, sizeof(to->name), "%s", found[i].policy->name);
 		snprintf(to->role, sizeof(to->role), "%s",
-			 event->key.audited ? "would-deny" : found[i].rule < 0 ? "isolates" : "denies");
+			 event->key.audited  ? "would-deny"
+			 : found[i].rule < 0 ? "isolates"
+					     : "denies");
 	}
 }
 
 void agent_enrich(void *data, const struct warder_event *event, struct warder_alert *alert)
 {
 	const struct agent *agent = data;
-	const struct warder_matrix_endpoint *endpoint = agent_endpoint_of_slot(agent, event->key.slot);
+	const struct warder_matrix_endpoint *endpoint =
+		agent_endpoint_of_slot(agent, event->key.slot);
 	bool egress = event->key.direction == WARDER_EGRESS;
 	struct warder_alert_side *local = egress ? &alert->source : &alert->destination;
 	struct warder_alert_side *peer = egress ? &alert->destination : &alert->source;
@@ -175,7 +185,9 @@ void agent_enrich(void *data, const struct warder_event *event, struct warder_al
 		side_pod(agent, endpoint->pod, local);
 	else
 		snprintf(local->identity, sizeof(local->identity), "unknown");
-	if (endpoint && (event->key.reason == WARDER_REASON_POLICY || event->key.reason == WARDER_REASON_UNPROVEN_REPLY ||
-			 event->key.reason == WARDER_REASON_FRAGMENT_PORT || event->key.reason == WARDER_REASON_SERVICE))
+	if (endpoint && (event->key.reason == WARDER_REASON_POLICY ||
+			 event->key.reason == WARDER_REASON_UNPROVEN_REPLY ||
+			 event->key.reason == WARDER_REASON_FRAGMENT_PORT ||
+			 event->key.reason == WARDER_REASON_SERVICE))
 		blame(agent, endpoint, event, &who, alert);
 }

@@ -37,7 +37,9 @@ static int run_dir_lock(const char *dir)
 		int rc = -errno;
 
 		if (rc == -EWOULDBLOCK)
-			log_error("another warderd runs on %s: stop it, or give --run-dir and --bpffs of its own", dir);
+			log_error("another warderd runs on %s: stop it, or give --run-dir and "
+				  "--bpffs of its own",
+				  dir);
 		else
 			log_error("%s: %s", path, strerror(-rc));
 		return rc;
@@ -184,19 +186,23 @@ static int open_parts(void)
 	agent.store = warder_store_new();
 	if (!agent.store)
 		return -ENOMEM;
-	if (warder_directory_open(agent.loop, config->manifests, state, &source_sink, &agent.source, &error) ||
-	    warder_host_open(agent.loop, &(struct warder_host_options){config->cgroup_root, config->link_pattern},
-			     &host_sink, &agent.host, &error))
+	if (warder_directory_open(agent.loop, config->manifests, state, &source_sink, &agent.source,
+				  &error) ||
+	    warder_host_open(
+		    agent.loop,
+		    &(struct warder_host_options){config->cgroup_root, config->link_pattern},
+		    &host_sink, &agent.host, &error))
 		goto failed;
 	source_problems(NULL);
-	if (warder_telemetry_open(agent.loop,
-				  &(struct warder_telemetry_options){.alerts = config->alerts,
-								     .node = config->node,
-								     .cluster = config->cluster,
-								     .trust_domain = config->trust_domain,
-								     .window_ms = config->alert_window_ms},
-				  &(struct warder_telemetry_lookup){.enrich = agent_enrich, .data = &agent},
-				  &agent.telemetry, &error))
+	if (warder_telemetry_open(
+		    agent.loop,
+		    &(struct warder_telemetry_options){.alerts = config->alerts,
+						       .node = config->node,
+						       .cluster = config->cluster,
+						       .trust_domain = config->trust_domain,
+						       .window_ms = config->alert_window_ms},
+		    &(struct warder_telemetry_lookup){.enrich = agent_enrich, .data = &agent},
+		    &agent.telemetry, &error))
 		goto failed;
 	if (warder_datapath_open(agent.loop,
 				 &(struct warder_datapath_options){
@@ -213,7 +219,8 @@ static int open_parts(void)
 				 &datapath_sink, &agent.datapath, &error))
 		goto failed;
 	resume_alerts(config->run_dir);
-	if (warder_api_open(agent.loop, socket, agent_calls, agent_n_calls, &agent, &agent.api, &error))
+	if (warder_api_open(agent.loop, socket, agent_calls, agent_n_calls, &agent, &agent.api,
+			    &error))
 		goto failed;
 	return 0;
 failed:
@@ -266,7 +273,8 @@ int main(int argc, char **argv)
 	uv_signal_start(&agent.signals[0], stop, SIGTERM);
 	uv_signal_start(&agent.signals[1], stop, SIGINT);
 	uv_signal_start(&agent.signals[2], reopen, SIGHUP);
-	log_info("warderd %s on node %s, mode %s", WARDER_VERSION, config->node, config->audit ? "audit" : "enforce");
+	log_info("warderd %s on node %s, mode %s", WARDER_VERSION, config->node,
+		 config->audit ? "audit" : "enforce");
 	uv_run(agent.loop, UV_RUN_DEFAULT);
 	tick(NULL);
 	close_parts();

@@ -40,7 +40,9 @@ void agent_uid(const char *text, __u8 ret[16])
 			digits = 0;
 			break;
 		}
-		ret[digits / 2] = ret[digits / 2] << 4 | (isdigit((unsigned char)*c) ? *c - '0' : (tolower(*c) - 'a' + 10));
+		ret[digits / 2] =
+			ret[digits / 2] << 4 |
+			(isdigit((unsigned char)*c) ? *c - '0' : (tolower(*c) - 'a' + 10));
 		digits++;
 	}
 	if (digits == 32)
@@ -93,8 +95,8 @@ static void join_link(struct join *join, const struct warder_host_link *link)
 	memcpy(to->mac, link->peer_mac, sizeof(to->mac));
 }
 
-static void join_links(struct join *join, struct warder_plan_endpoint *endpoint, const struct warder_host_link *links,
-		       size_t n)
+static void join_links(struct join *join, struct warder_plan_endpoint *endpoint,
+		       const struct warder_host_link *links, size_t n)
 {
 	struct warder_link *first = &join->links[join->n_links];
 
@@ -105,7 +107,8 @@ static void join_links(struct join *join, struct warder_plan_endpoint *endpoint,
 	endpoint->n_links = &join->links[join->n_links] - first;
 }
 
-static void join_pod(struct agent *agent, struct join *join, const struct warder_matrix_endpoint *endpoint,
+static void join_pod(struct agent *agent, struct join *join,
+		     const struct warder_matrix_endpoint *endpoint,
 		     const struct warder_host_pod *host)
 {
 	const struct warder_object *pod = endpoint->pod;
@@ -120,13 +123,14 @@ static void join_pod(struct agent *agent, struct join *join, const struct warder
 		.n_addrs = pod->pod.n_addrs,
 	};
 	agent_uid(pod->uid, to->uid);
-	to->prefixes = warder_config_pod_prefixes(agent->config, pod->ns, pod->name, &to->n_prefixes);
+	to->prefixes =
+		warder_config_pod_prefixes(agent->config, pod->ns, pod->name, &to->n_prefixes);
 	join_links(join, to, host->links, host->n_links);
 }
 
 /* Links of pods that the store does not know (yet), and veths that are a pod's by their namespace. */
-static void join_held(struct agent *agent, struct join *join, const struct warder_host_pod *pods, size_t n_pods,
-		      const bool *known)
+static void join_held(struct agent *agent, struct join *join, const struct warder_host_pod *pods,
+		      size_t n_pods, const bool *known)
 {
 	for (size_t i = 0; i < n_pods; i++) {
 		struct warder_plan_endpoint *to;
@@ -134,17 +138,18 @@ static void join_held(struct agent *agent, struct join *join, const struct warde
 		if (known[i] || pods[i].host_network || !pods[i].n_links)
 			continue;
 		to = &join->endpoints[join->n++];
-		*to = (struct warder_plan_endpoint){
-			.cgroup = pods[i].cgroup,
-			.netns = pods[i].netns,
-			.flags = common_flags(agent) | WARDER_SLOT_HOLD};
+		*to = (struct warder_plan_endpoint){.cgroup = pods[i].cgroup,
+						    .netns = pods[i].netns,
+						    .flags =
+							    common_flags(agent) | WARDER_SLOT_HOLD};
 		agent_uid(pods[i].uid, to->uid);
 		join_links(join, to, pods[i].links, pods[i].n_links);
 	}
 	for (size_t i = 0; i < agent->n_held; i++) {
 		struct warder_plan_endpoint *to = &join->endpoints[join->n++];
 
-		*to = (struct warder_plan_endpoint){.flags = common_flags(agent) | WARDER_SLOT_HOLD};
+		*to = (struct warder_plan_endpoint){.flags =
+							    common_flags(agent) | WARDER_SLOT_HOLD};
 		memcpy(to->uid, "held link ", 10);
 		memcpy(to->uid + 12, &agent->held[i].ifindex, 4);
 		join_links(join, to, &agent->held[i].link, 1);
@@ -175,7 +180,8 @@ static int join_make(struct agent *agent, const struct warder_matrix *matrix, st
 	if (!known || !join->endpoints || !join->links)
 		return -ENOMEM;
 	for (size_t i = 0; i < matrix->n_endpoints; i++) {
-		const struct warder_host_pod *host = agent_host_pod(agent, matrix->endpoints[i].pod->uid);
+		const struct warder_host_pod *host =
+			agent_host_pod(agent, matrix->endpoints[i].pod->uid);
 
 		if (!host || host->host_network || known[host - pods])
 			continue;
@@ -196,7 +202,8 @@ static struct warder_netns link_netns(const struct agent *agent, __u32 ifindex)
 	for (size_t i = 0; i < n; i++)
 		for (size_t l = 0; l < pods[i].n_links; l++)
 			if (pods[i].links[l].ifindex == ifindex)
-				return (struct warder_netns){.pid = pods[i].pid, .inode = pods[i].netns};
+				return (struct warder_netns){.pid = pods[i].pid,
+							     .inode = pods[i].netns};
 	return (struct warder_netns){0};
 }
 
@@ -243,14 +250,15 @@ static void expect(struct agent *agent)
 {
 	size_t n, count = 0;
 	struct warder_object *const *pods = warder_store_list(agent->store, WARDER_KIND_POD, &n);
-	CLEANUP(cleanup_free) struct warder_host_expected *expected = calloc(n + 1, sizeof(*expected));
+	CLEANUP(cleanup_free)
+	struct warder_host_expected *expected = calloc(n + 1, sizeof(*expected));
 
 	if (!expected)
 		return;
 	for (size_t i = 0; i < n; i++)
 		if (agent_pod_is_local(agent, pods[i]) && pods[i]->pod.phase != WARDER_POD_FINISHED)
-			expected[count++] =
-				(struct warder_host_expected){pods[i]->uid, pods[i]->pod.host_network};
+			expected[count++] = (struct warder_host_expected){
+				pods[i]->uid, pods[i]->pod.host_network};
 	warder_host_expect(agent->host, expected, count);
 }
 
@@ -313,10 +321,12 @@ void agent_reconcile(struct agent *agent)
 	expect(agent);
 	rc = join_make(agent, matrix, &join);
 	if (!rc)
-		rc = warder_datapath_apply(agent->datapath, matrix, join.endpoints, join.n, &writes, &error);
+		rc = warder_datapath_apply(agent->datapath, matrix, join.endpoints, join.n, &writes,
+					   &error);
 	agent->applied_ok = !rc;
 	if (rc) {
-		trouble(agent, "the maps are not up to date, the last state stays in force", &error);
+		trouble(agent, "the maps are not up to date, the last state stays in force",
+			&error);
 		warder_matrix_free(matrix);
 	} else {
 		agent->trouble[0] = 0;
@@ -355,7 +365,8 @@ static void attach_early(struct agent *agent, __u32 ifindex)
 	struct warder_netns netns = {0};
 	struct warder_error error = {0};
 
-	if (agent->config->audit || !agent->matrix || warder_datapath_is_attached(agent->datapath, ifindex))
+	if (agent->config->audit || !agent->matrix ||
+	    warder_datapath_is_attached(agent->datapath, ifindex))
 		return;
 	warder_host_link_netns(agent->host, ifindex, &netns.inode, &netns.pid);
 	if (warder_datapath_attach(agent->datapath, ifindex, &netns, &error))
@@ -399,8 +410,8 @@ static void missing_add(json_t *list, const struct warder_object *pod, const cha
 	json_array_append_new(list, json_sprintf("pod %s/%s: %s", pod->ns, pod->name, why));
 }
 
-static void missing_links(const struct agent *agent, const struct warder_object *pod, const struct warder_host_pod *host,
-			  json_t *list)
+static void missing_links(const struct agent *agent, const struct warder_object *pod,
+			  const struct warder_host_pod *host, json_t *list)
 {
 	size_t covered = 0;
 
@@ -436,7 +447,8 @@ json_t *agent_missing(const struct agent *agent)
 		if (!host)
 			missing_add(list, pods[i], "no cgroup has its UID yet");
 		else if (!host->n_links && !host->netns)
-			missing_add(list, pods[i], "no process in a network namespace of its own yet");
+			missing_add(list, pods[i],
+				    "no process in a network namespace of its own yet");
 		else if (!host->n_links)
 			missing_add(list, pods[i], "its network namespace has no link here yet");
 		else

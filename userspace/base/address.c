@@ -90,7 +90,8 @@ const char *warder_prefix_format(const struct warder_prefix *prefix, char *buffe
 
 	warder_addr_format(&prefix->addr, buffer);
 	used = strlen(buffer);
-	snprintf(buffer + used, WARDER_ADDRESS_TEXT - used, "/%u", is4 ? prefix->bits - 96 : prefix->bits);
+	snprintf(buffer + used, WARDER_ADDRESS_TEXT - used, "/%u",
+		 is4 ? prefix->bits - 96 : prefix->bits);
 	return buffer;
 }
 
@@ -98,7 +99,8 @@ bool warder_prefix_has(const struct warder_prefix *prefix, const struct warder_a
 {
 	struct warder_addr masked = *addr;
 
-	if (prefix->bits < 96 && warder_addr_is4(addr)) /* ::/0 is every IPv6 address, and only these */
+	if (prefix->bits < 96 &&
+	    warder_addr_is4(addr)) /* ::/0 is every IPv6 address, and only these */
 		return false;
 	mask(&masked, prefix->bits);
 	return !warder_addr_compare(&masked, &prefix->addr);

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #define CLEANUP(function) __attribute__((cleanup(function)))
-#define TAKE(pointer)                              \
-	({                                         \
-		__typeof__(pointer) taken_ = (pointer); \
-		(pointer) = NULL;                  \
-		taken_;                            \
+#define TAKE(pointer)                                                                              \
+	({                                                                                         \
+		__typeof__(pointer) taken_ = (pointer);                                            \
+		(pointer) = NULL;                                                                  \
+		taken_;                                                                            \
 	})
 
 static inline void cleanup_free(void *pointer)

@@ -6,7 +6,8 @@
 enum warder_log_level { WARDER_LOG_ERROR, WARDER_LOG_WARNING, WARDER_LOG_INFO, WARDER_LOG_DEBUG };
 
 void warder_log_set_level(enum warder_log_level level);
-void warder_log(enum warder_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void warder_log(enum warder_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #define log_error(...)	 warder_log(WARDER_LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) warder_log(WARDER_LOG_WARNING, __VA_ARGS__)

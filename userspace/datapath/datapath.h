@@ -25,9 +25,9 @@ struct warder_datapath_options {
 	__u32 mark_mask;	   /* bits of skb->mark for the sender's slot; 0 = none */
 	const __u16 *tunnel_ports; /* UDP ports of overlays, host order */
 	size_t n_tunnel_ports;
-	bool listen_later; /* no event is told before warder_datapath_listen() */
+	bool listen_later;   /* no event is told before warder_datapath_listen() */
 	bool no_reply_cache; /* benches: each proof by socket is looked up */
-	bool clsact;	   /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
+	bool clsact;	     /* do not try tcx (tests; kernels before 6.6 find out by themselves) */
 };
 
 /* A network namespace, named by a process in it; the inode is checked, since a pid may have gone to
