@@ -85,7 +85,7 @@ $(O)/bpf/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 	llvm-strip -g $@
-$(O)/obj/tests/bench/program_bench.o: $(O)/gen/parse.skel.h
+$(O)/obj/tests/bench/program_bench.o $(O)/obj/tests/bench/link_bench.o: $(O)/gen/parse.skel.h
 .PHONY: bench
 bench: $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*_bench.c)) ## what it costs, in one run (root)
 	@for b in $^; do echo "## $$(basename $$b)"; $$b || exit 1; done

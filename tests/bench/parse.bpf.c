@@ -42,6 +42,20 @@ int bench_parse(struct __sk_buff *skb)
 	return parse_frame(skb, &f) ? WARDER_ACT_DROP : WARDER_ACT_NEXT;
 }
 
+/* The same at the other side of a link, as a packet leaves the pod. */
+SEC("tcx/ingress")
+int bench_parse_from_pod(struct __sk_buff *skb)
+{
+	struct flow f = {
+		.link = skb->ifindex,
+		.direction = WARDER_EGRESS,
+		.hook = WARDER_HOOK_FROM_POD,
+		.netnsid = -1,
+	};
+
+	return parse_frame(skb, &f) ? WARDER_ACT_DROP : WARDER_ACT_NEXT;
+}
+
 /* IPv4 and TCP without options: the source address and the destination port are rewritten. */
 SEC("tcx/egress")
 int bench_vary(struct __sk_buff *skb)
