@@ -346,8 +346,8 @@ static __always_inline int finish(struct __sk_buff *skb, struct flow *f, __u32 r
 		tell(skb, f, reason, audited);
 	} else if (f->would_deny) {
 		count_packets(f->slot, f->direction, 1, f->would_deny, packets, bytes);
-		f->decided_file = WARDER_FILE_VERDICT;
-		f->decided_line = 0;
+		f->decided_file = WARDER_FILE_POD;
+		f->decided_line = __LINE__;
 		tell(skb, f, f->would_deny, 1);
 	}
 	count_packets(f->slot, f->direction, audited, reason & (WARDER_REASON_MAX - 1), packets,

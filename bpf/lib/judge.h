@@ -62,10 +62,10 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 
 	if (f->v4) {
 		if (f->payload < 28 || bpf_skb_load_bytes(skb, at, bytes, sizeof(struct iphdr)))
-			return REFUSE(f, POD, ICMP_ERROR);
+			return REFUSE(f, JUDGE, ICMP_ERROR);
 		header = (bytes[0] & 0xf) * 4;
 		if (bytes[0] >> 4 != 4 || header < 20)
-			return REFUSE(f, POD, ICMP_ERROR);
+			return REFUSE(f, JUDGE, ICMP_ERROR);
 		__builtin_memcpy(&v4, bytes + 12, 4);
 		addr_from_v4(&inner->src, v4);
 		__builtin_memcpy(&v4, bytes + 16, 4);
@@ -75,9 +75,9 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 		w.at = at + header;
 	} else {
 		if (f->payload < 48 || bpf_skb_load_bytes(skb, at, bytes, sizeof(struct ipv6hdr)))
-			return REFUSE(f, POD, ICMP_ERROR);
+			return REFUSE(f, JUDGE, ICMP_ERROR);
 		if (bytes[0] >> 4 != 6)
-			return REFUSE(f, POD, ICMP_ERROR);
+			return REFUSE(f, JUDGE, ICMP_ERROR);
 		__builtin_memcpy(&inner->src, bytes + 8, 16);
 		__builtin_memcpy(&inner->dst, bytes + 24, 16);
 		w.protocol = bytes[6];
@@ -86,7 +86,7 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 		if (extension_is(w.protocol)) {
 			bad = parse_extensions(skb, &w);
 			if (bad && bad != WARDER_REASON_FRAGMENT)
-				return REFUSE(f, POD, ICMP_ERROR);
+				return REFUSE(f, JUDGE, ICMP_ERROR);
 		}
 		inner->protocol = w.protocol;
 		inner->fragment = w.fragment;
@@ -94,7 +94,7 @@ static __always_inline int inner_parse(struct __sk_buff *skb, struct flow *f, st
 	if (inner->fragment == FRAGMENT_LATER)
 		return 0;
 	if (w.at + 8 > end || bpf_skb_load_bytes(skb, w.at, bytes, 8))
-		return REFUSE(f, POD, ICMP_ERROR);
+		return REFUSE(f, JUDGE, ICMP_ERROR);
 	if (inner->protocol == IPPROTO_TCP || inner->protocol == IPPROTO_UDP ||
 	    inner->protocol == IPPROTO_SCTP) {
 		inner->sport = (__u16)bytes[0] << 8 | bytes[1];
@@ -127,15 +127,15 @@ GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 	if (bad)
 		return bad;
 	if (!flow_owns(f, from_pod ? &inner.dst : &inner.src, f->v4))
-		return REFUSE(f, POD, ICMP_ERROR);
+		return REFUSE(f, JUDGE, ICMP_ERROR);
 	/* The pod's own errors are the kernel's, and go to the sender of what they speak of. */
 	if (from_pod &&
 	    (!addr_equal(&inner.src, &f->dst) || (skb->sk && !skb_socket_is_kernels(skb))))
-		return REFUSE(f, POD, ICMP_ERROR);
+		return REFUSE(f, JUDGE, ICMP_ERROR);
 	remote = from_pod ? &inner.src : &inner.dst;
 	peer = peer_find(remote, f->v4);
 	if (!peer)
-		return REFUSE(f, POD, INTERNAL);
+		return REFUSE(f, JUDGE, INTERNAL);
 	flags = peer->flags;
 	peer_class = peer->class;
 	class = inner.fragment == FRAGMENT_LATER ? fragment_class(inner.protocol)
@@ -146,7 +146,7 @@ GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 	bits = peer_verdict_apart(f, !f->direction, peer_class, service, class) |
 	       peer_verdict_apart(f, f->direction, peer_class, service, reverse_class);
 	if (!(bits & VERDICT_ENFORCED))
-		return REFUSE(f, POD, ICMP_ERROR);
+		return REFUSE(f, JUDGE, ICMP_ERROR);
 	return would_deny(f, bits, WARDER_REASON_ALLOWED_ERROR);
 }
 
@@ -159,8 +159,8 @@ static __always_inline int judge_fragment(struct flow *f)
 		bits |= peer_verdict(f, !f->direction, f->peer_class, f->peer_service, class);
 	if (!(bits & VERDICT_ENFORCED))
 		return f->peer_service && f->direction == WARDER_EGRESS
-			       ? REFUSE(f, VERDICT, SERVICE)
-			       : REFUSE(f, VERDICT, FRAGMENT_PORT);
+			       ? REFUSE(f, JUDGE, SERVICE)
+			       : REFUSE(f, JUDGE, FRAGMENT_PORT);
 	return would_deny(f, bits, WARDER_REASON_ALLOWED_FRAGMENT);
 }
 
@@ -231,13 +231,13 @@ static __always_inline int reply(struct __sk_buff *skb, struct flow *f, enum pro
 	if (kind == PROOF_FLOW) {
 		/* Who begins does not answer. */
 		if (f->protocol != IPPROTO_UDP && flow_begins(f))
-			return REFUSE(f, VERDICT, POLICY);
+			return REFUSE(f, JUDGE, POLICY);
 		if (f->protocol == IPPROTO_TCP && tcp_bad_flags(f->tcp_flags))
-			return REFUSE(f, VERDICT, TCP_FLAGS);
+			return REFUSE(f, JUDGE, TCP_FLAGS);
 		return reply_datagram(skb, f);
 	}
 	if (kind == PROOF_NONE)
-		return REFUSE(f, VERDICT, POLICY);
+		return REFUSE(f, JUDGE, POLICY);
 	return f->direction == WARDER_EGRESS ? reply_tcp_from_pod(skb, f)
 					     : reply_tcp_to_pod(skb, f);
 }
@@ -276,10 +276,10 @@ GLOBAL int judge(struct __sk_buff *skb, struct flow *f)
 	else if (reverse & VERDICT_ENFORCED)
 		reason = answer;
 	else
-		reason = REFUSE(f, VERDICT, POLICY);
+		reason = REFUSE(f, JUDGE, POLICY);
 	if (f->peer_service && f->direction == WARDER_EGRESS && reason >= WARDER_REASON_DROP &&
 	    !(own & VERDICT_ENFORCED))
-		return REFUSE(f, VERDICT, SERVICE);
+		return REFUSE(f, JUDGE, SERVICE);
 	if (reason < WARDER_REASON_DROP && !(own & VERDICT_AUDITED) &&
 	    (!(reverse & VERDICT_AUDITED) || answer >= WARDER_REASON_DROP))
 		f->would_deny = WARDER_REASON_POLICY;

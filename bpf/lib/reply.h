@@ -419,7 +419,7 @@ GLOBAL int reply_datagram(struct __sk_buff *skb, struct flow *f)
 	if (state_answers(f))
 		return WARDER_REASON_ALLOWED_FLOW;
 	if (!may_connect || !datagram_has_socket(skb, f))
-		return REFUSE(f, FLOW, POLICY);
+		return REFUSE(f, REPLY, POLICY);
 	if (proof)
 		proof_keep(proof, hash);
 	return WARDER_REASON_ALLOWED_FLOW;

@@ -102,7 +102,7 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	state_key(f, f->direction, &key);
 	budget = state_budget(f->slot, f->direction, f->generation);
 	if (!budget)
-		return REFUSE(f, FLOW, INTERNAL);
+		return REFUSE(f, STATE, INTERNAL);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (flow) {
 		age = now - flow->seen;
@@ -121,13 +121,13 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	if (!begin)
 		return 0;
 	if (budget_is_full(budget->unanswered))
-		return REFUSE(f, FLOW, FLOW_BUDGET);
+		return REFUSE(f, STATE, FLOW_BUDGET);
 	new.seen = now;
 	bad = bpf_map_update_elem(&flows, &key, &new, BPF_NOEXIST);
 	if (!bad)
 		__sync_fetch_and_add(&budget->unanswered, 1);
 	else if (bad != -17 /* EEXIST: another CPU was faster */)
-		return REFUSE(f, FLOW, FLOW_BUDGET);
+		return REFUSE(f, STATE, FLOW_BUDGET);
 	return 0;
 }
 

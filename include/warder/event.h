@@ -30,13 +30,9 @@ enum warder_hook {
 };
 
 enum warder_file { /* source file that decided, with event.line */
-		   WARDER_FILE_POD = 1,
-		   WARDER_FILE_LINK = 2,
-		   WARDER_FILE_PARSE = 3,
-		   WARDER_FILE_VERDICT = 4,
-		   WARDER_FILE_REPLY = 5,
-		   WARDER_FILE_FLOW = 6,
-		   WARDER_FILE_SOCKET = 7,
+#define SOURCE(number, constant, path) WARDER_FILE_##constant = (number),
+#include "tbl/files.tbl"
+#undef SOURCE
 };
 
 /* What makes two refused packets the same line. */

@@ -132,7 +132,7 @@ static void test_first(void)
 	CU_ASSERT_EQUAL(seen.last.sample.sport, 40000);
 	CU_ASSERT_EQUAL(seen.last.sample.ifindex, 1);
 	CU_ASSERT_EQUAL(seen.last.sample.src_mac[5], 1);
-	CU_ASSERT_EQUAL(seen.last.sample.file, WARDER_FILE_VERDICT);
+	CU_ASSERT_EQUAL(seen.last.sample.file, WARDER_FILE_JUDGE);
 	CU_ASSERT(seen.last.sample.line > 0);
 	CU_ASSERT_EQUAL(seen.last.packets, 1);
 	CU_ASSERT_EQUAL(seen.last.last, 0);

@@ -121,7 +121,7 @@ static struct warder_alert example(void)
 		.direction = WARDER_INGRESS,
 		.protocol = IPPROTO_TCP,
 		.ethertype = 0x0800,
-		.file = WARDER_FILE_VERDICT,
+		.file = WARDER_FILE_JUDGE,
 		.line = 120,
 		.time_ns = 1795560601123456789ULL,
 		.first_ns = 1795560601000000000ULL,
@@ -226,7 +226,7 @@ static void test_fields(void)
 	CU_ASSERT_STRING_EQUAL(field(json, "warder.dst.pod"), "openbao-0");
 	CU_ASSERT_STRING_EQUAL(field(json, "warder.policy.name"), "api");
 	CU_ASSERT_STRING_EQUAL(field(json, "warder.reason"), "policy-denied");
-	CU_ASSERT_STRING_EQUAL(field(json, "warder.where"), "verdict.h:120");
+	CU_ASSERT_STRING_EQUAL(field(json, "warder.where"), "lib/judge.h:120");
 	CU_ASSERT_EQUAL(number(json, "warder.packets"), 3);
 	CU_ASSERT_EQUAL(number(json, "warder.bytes"), 222);
 	CU_ASSERT_PTR_NULL(json_object_get(json, "uuid"));

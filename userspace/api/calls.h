@@ -79,7 +79,7 @@
  * monitor       {"namespace","service_account","pod","port":80,"verdict","reason"}, each optional
  *   a stream of ALERT (telemetry/record.c), and {"lost":5} where the reader was too slow:
  *   {"time":TIME,"id","alert_id","phase":"first|update|close","rule","priority","verdict","reason",
- *    "direction","hook","protocol":"TCP","where":"verdict.h:120","packets","bytes",
+ *    "direction","hook","protocol":"TCP","where":"lib/judge.h:120","packets","bytes",
  *    "total_packets","total_bytes","first":TIME,"last":TIME,"other":false,"message",
  *    "source":SIDE,"destination":SIDE,"policies":[{"kind","namespace","name","role"}],
  *    "process":{"pid":1,"comm":"curl"} or null,"interface":"veth1"}

@@ -39,10 +39,9 @@ const char *warder_alert_hook(const struct warder_alert *alert)
 const char *warder_alert_where(const struct warder_alert *alert, char *buffer, size_t size)
 {
 	static const char *const names[] = {
-		[WARDER_FILE_POD] = "pod.bpf.c",       [WARDER_FILE_LINK] = "link.h",
-		[WARDER_FILE_PARSE] = "parse.h",       [WARDER_FILE_VERDICT] = "verdict.h",
-		[WARDER_FILE_REPLY] = "reply.h",       [WARDER_FILE_FLOW] = "flow.h",
-		[WARDER_FILE_SOCKET] = "socket.bpf.c",
+#define SOURCE(number, constant, path) [number] = path,
+#include "warder/tbl/files.tbl"
+#undef SOURCE
 	};
 	const char *name = alert->file < sizeof(names) / sizeof(*names) ? names[alert->file] : NULL;
 
