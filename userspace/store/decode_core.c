@@ -50,9 +50,11 @@ static int port_name(const struct warder_member *up, char **ret)
 	struct warder_member field = WARDER_MEMBER(up, "name");
 	int error = text(up, "name", ret);
 
-	if (!error && *ret && strlen(*ret) > PORT_NAME_MAX)
-		return warder_member_fail(&field, "is longer than %d characters", PORT_NAME_MAX);
-	return error;
+	if (error || !*ret || strlen(*ret) <= PORT_NAME_MAX)
+		return error;
+	free(*ret);
+	*ret = NULL;
+	return warder_member_fail(&field, "is longer than %d characters", PORT_NAME_MAX);
 }
 
 /* Appends one address, once. */
