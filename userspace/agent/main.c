@@ -210,6 +210,7 @@ static int open_parts(void)
 					 .listen_later = true,
 					 .cgroup_root = warder_host_cgroup_root(agent.host),
 					 .shape.slots = config->max_endpoints,
+					 .shape.peers = config->max_peers,
 					 .max_flows = config->max_flows,
 					 .flows_per_endpoint = config->flows_per_endpoint,
 					 .mark_mask = config->mark_mask,

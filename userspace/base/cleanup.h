@@ -14,6 +14,14 @@
 		taken_;                                                                            \
 	})
 
+/* The same for a descriptor that cleanup_close would close. */
+#define TAKE_FD(fd)                 \
+	({                          \
+		int taken_ = (fd);  \
+		(fd) = -1;          \
+		taken_;             \
+	})
+
 static inline void cleanup_free(void *pointer)
 {
 	free(*(void **)pointer);

@@ -91,7 +91,7 @@ int warder_directory_read(const char *path, const struct warder_source_sink *sin
 {
 	CLEANUP(cleanup_close) int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct warder_problems problems = {0};
-	struct warder_listing listing;
+	struct warder_listing listing = {0};
 	struct warder_merge *merge;
 	int code = dirfd < 0 ? -errno : warder_listing_read(dirfd, &listing);
 

@@ -163,8 +163,7 @@ bool directory_follow(struct directory *directory, bool *ret_new)
 	warder_watch_remove(directory->watch, directory->wd);
 	directory->wd = warder_watch_add(directory->watch, directory->path, DIRECTORY_EVENTS);
 	cleanup_close(&directory->fd);
-	directory->fd = fd;
-	fd = -1;
+	directory->fd = TAKE_FD(fd);
 	directory->device = now.st_dev;
 	directory->inode = now.st_ino;
 	return true;

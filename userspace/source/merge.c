@@ -59,7 +59,7 @@ static void holder_free(struct holder *file)
 
 static void name_free(struct warder_merge *merge, struct name *name)
 {
-	HASH_DEL(merge->names, name);
+	HASH_DEL(merge->names, name); /* NOLINT(clang-analyzer-core.NullDereference) */
 	warder_object_unref(name->told);
 	free(name->claims);
 	free(name);

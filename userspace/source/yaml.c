@@ -205,7 +205,7 @@ static int take_key(struct reader *reader, const yaml_event_t *event)
 {
 	const char *text = (const char *)event->data.scalar.value;
 	struct frame *frame = &reader->stack[reader->depth - 1];
-	json_t *value;
+	json_t *value = NULL;
 	int error;
 
 	if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !strcmp(text, "<<"))
@@ -244,7 +244,7 @@ static int count(struct reader *reader, size_t nodes, const yaml_mark_t *mark)
 
 static int take_scalar(struct reader *reader, const yaml_event_t *event)
 {
-	json_t *value;
+	json_t *value = NULL;
 	int error = count(reader, 1, &event->start_mark);
 
 	if (error)

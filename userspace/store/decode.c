@@ -258,8 +258,8 @@ int warder_object_decode(const json_t *json, const char *origin, struct warder_o
 	struct warder_member root = {.value = json, .who = who, .error = error};
 	struct warder_member metadata = WARDER_MEMBER(&root, "metadata");
 	CLEANUP(cleanup_object) struct warder_object *object = NULL;
-	struct warder_kind_info info;
-	const char *version, *kind;
+	struct warder_kind_info info = {0};
+	const char *version = NULL, *kind = NULL;
 	int code;
 
 	warder_error_set(error, 0, "%s", "");

@@ -147,7 +147,7 @@ int warder_member_int(const struct warder_member *field, long long min, long lon
 
 int warder_member_addr(const struct warder_member *field, struct warder_addr *ret)
 {
-	const char *text;
+	const char *text = NULL;
 
 	if (warder_member_string(field, &text))
 		return -EINVAL;
@@ -159,7 +159,7 @@ int warder_member_addr(const struct warder_member *field, struct warder_addr *re
 
 int warder_member_protocol(const struct warder_member *field, __u8 *ret)
 {
-	const char *text;
+	const char *text = NULL;
 
 	if (warder_member_string(field, &text))
 		return -EINVAL;
