@@ -191,6 +191,12 @@ static json_t *features(const struct agent *agent, bool source_fatal, bool cover
 				      why ? why : "the first state is not in the maps yet"));
 		*ret_ready &= policy;
 	}
+	if (agent->config->features & WARDER_FEATURE_MESH) {
+		json_array_append_new(list, feature("mesh", false,
+						    "this version does not verify the mesh: take "
+						    "mesh out of `features`"));
+		*ret_ready = false;
+	}
 	if (agent->config->features & WARDER_FEATURE_ALERTS) {
 		json_array_append_new(list, feature("alerts", !stats.lost,
 						    "alerts could not be written and are lost: see "
