@@ -113,7 +113,9 @@ static inline void cell_topology(struct cell_inside *in)
 			 "ip route add default via 10.%d.0.254 && "
 			 /* a client has no time to wait for ports in TIME-WAIT */
 			 "sysctl -qw net.ipv4.tcp_tw_reuse=1 "
-			 "net.ipv4.ip_local_port_range='1024 65535'",
+			 "net.ipv4.ip_local_port_range='1024 65535' "
+			 /* a sender that is not paced: its rate is what the path takes */
+			 "net.ipv4.tcp_congestion_control=reno",
 			 i, i);
 }
 

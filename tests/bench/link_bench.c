@@ -7,7 +7,8 @@
  * once with both on one, where no idle time hides what a program costs.  "no program, again" is a second cell without any: what
  * differs there is noise.  Needs root.  Prints tables, asserts nothing.
  *
- *   make bench      or   build/tests/bench/link_bench [ROUNDS [MILLISECONDS]]
+ *   make bench      or   build/tests/bench/link_bench [ROUNDS [MILLISECONDS [KIND [CPUS]]]]
+ *   KIND one of TCP_RR CONNECT BULK UDP_RR all, CPUS 1 or 2
  */
 #include "cell.h"
 
@@ -28,9 +29,9 @@ static struct {
 } samples[CELLS][ROUNDS_MAX];
 
 static struct {
-	const char *title, *what, *unit;
+	const char *name, *title, *what, *unit;
 } kinds[] = {
-#define X(name, what, title, unit) {title, what, unit},
+#define X(name, what, title, unit) {#name, title, what, unit},
 	TRAFFIC_KINDS(X)
 #undef X
 };
@@ -126,7 +127,7 @@ static void table(enum traffic_kind kind, const char *where, int rounds,
 	}
 }
 
-static void all_kinds(int rounds, double seconds, int client_cpu, int server_cpu)
+static void all_kinds(const char *only, int rounds, double seconds, int client_cpu, int server_cpu)
 {
 	struct cell_request request = {
 		.seconds = seconds, .client_cpu = client_cpu, .server_cpu = server_cpu};
@@ -134,6 +135,8 @@ static void all_kinds(int rounds, double seconds, int client_cpu, int server_cpu
 	for (int kind = 0; kind < TRAFFIC_KIND_COUNT; kind++) {
 		double softirq[CELLS] = {};
 
+		if (strcmp(only, "all") && strcmp(only, kinds[kind].name))
+			continue;
 		request.kind = kind;
 		measure(&request, rounds, softirq);
 		table(kind,
@@ -147,11 +150,14 @@ int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 60, last = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
 	double seconds = (argc > 2 ? atof(argv[2]) : 25) / 1000;
+	const char *kind = argc > 3 ? argv[3] : "all";
+	int cpus = argc > 4 ? atoi(argv[4]) : 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 	if (rounds < 1 || rounds > ROUNDS_MAX || seconds <= 0) {
-		fprintf(stderr, "usage: link_bench [ROUNDS (1 to %d) [MILLISECONDS]]\n",
+		fprintf(stderr,
+			"usage: link_bench [ROUNDS (1 to %d) [MILLISECONDS [KIND [CPUS]]]]\n",
 			ROUNDS_MAX);
 		return 1;
 	}
@@ -159,9 +165,10 @@ int main(int argc, char **argv)
 		if (!cell_start(&cells[c]))
 			return 1;
 	printf("%d rounds, slices of %.0f ms\n", rounds, seconds * 1000);
-	if (last > 0)
-		all_kinds(rounds, seconds, last, last - 1);
-	all_kinds(rounds, seconds, last, last);
+	if (last > 0 && cpus != 1)
+		all_kinds(kind, rounds, seconds, last, last - 1);
+	if (cpus != 2)
+		all_kinds(kind, rounds, seconds, last, last);
 	printf("\n| packets that Warder | let pass | refused |\n|---|---|---|\n");
 	for (int c = 0; c < CELLS; c++) {
 		struct cell_request request = {.kind = TRAFFIC_KIND_COUNT};

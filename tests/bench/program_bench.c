@@ -14,23 +14,28 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "bpf/packet.h"
 #include "datapath/state.h"
+#include "objects.h"
 #include "parse.skel.h"
 
-#define REPEAT	  100000
-#define ROWS	  40
-#define LO	  1
-#define NSID	  77
-#define ELSEWHERE 999 /* an interface that the packet came in by */
-#define SERVER	  443
+#define REPEAT	    100000
+#define ROWS	    40
+#define LO	    1
+#define NSID	    77
+#define ELSEWHERE   999 /* an interface that the packet came in by */
+#define SERVER	    443
+#define CONNECTIONS 4096 /* of one process: two open files each */
 
 struct row {
 	const char *name;
@@ -55,30 +60,6 @@ static void fail(const char *what)
 
 /* ---- worlds */
 
-static void put(struct warder_store *store, json_t *json)
-{
-	struct warder_error error = {""};
-	struct warder_object *object;
-
-	if (!json || warder_object_decode(json, NULL, &object, &error)) {
-		fprintf(stderr, "program_bench: %s\n", error.text);
-		exit(1);
-	}
-	warder_store_put(store, object);
-	warder_object_unref(object);
-	json_decref(json);
-}
-
-static void put_pod(struct warder_store *store, const char *name, const char *node,
-		    const char *addr4, const char *addr6)
-{
-	put(store,
-	    json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:{s:s}}, s:{s:s}, s:{s:s, s:[{s:s}, {s:s}]}}",
-		      "apiVersion", "v1", "kind", "Pod", "metadata", "namespace", "x", "name", name,
-		      "uid", name, "labels", "app", name, "spec", "nodeName", node, "status",
-		      "phase", "Running", "podIPs", "ip", addr4, "ip", addr6));
-}
-
 /*
  * Pod x/a is local and isolated both ways: anyone may come in on TCP 80 and it may go to TCP 443; the other
  * policies select it too and name other pods and ports.  `peers` pods are on another node, from 10.64.0.1 on.
@@ -86,16 +67,10 @@ static void put_pod(struct warder_store *store, const char *name, const char *no
 static struct warder_store *world(int policies, int peers)
 {
 	struct warder_store *store = warder_store_new();
-	char name[40], app[40], addr[40], addr6[60];
 
 	put_pod(store, "a", "n0", "10.0.0.1", "fd00::1");
 	put_pod(store, "b", "n0", "10.0.0.2", "fd00::2");
-	for (int i = 0; i < peers; i++) {
-		snprintf(name, sizeof(name), "p%d", i);
-		snprintf(addr, sizeof(addr), "10.%d.%d.%d", 64 + i / 65536, i / 256 % 256, i % 256);
-		snprintf(addr6, sizeof(addr6), "fd00::1:%x", i);
-		put_pod(store, name, "n1", addr, addr6);
-	}
+	put_peers(store, peers);
 	put(store,
 	    json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}, s:[s,s], s:[{s:[{s:i}, {s:i, "
 		      "s:s}]}], s:[{s:[{s:i}]}]}}",
@@ -103,17 +78,7 @@ static struct warder_store *world(int policies, int peers)
 		      "namespace", "x", "name", "base", "spec", "podSelector", "matchLabels", "app",
 		      "a", "policyTypes", "Ingress", "Egress", "ingress", "ports", "port", 80,
 		      "port", 53, "protocol", "UDP", "egress", "ports", "port", SERVER));
-	for (int i = 1; i < policies; i++) {
-		snprintf(name, sizeof(name), "more%d", i);
-		snprintf(app, sizeof(app), "p%d", i % (peers ? peers : 1));
-		put(store, json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:{s:s}}, s:[s], "
-				     "s:[{s:[{s:{s:{s:s}}}], s:[{s:i}]}]}}",
-				     "apiVersion", "networking.k8s.io/v1", "kind", "NetworkPolicy",
-				     "metadata", "namespace", "x", "name", name, "spec",
-				     "podSelector", "matchLabels", "app", "a", "policyTypes",
-				     "Ingress", "ingress", "from", "podSelector", "matchLabels",
-				     "app", app, "ports", "port", 2000 + i % 200));
-	}
+	put_more_policies(store, "a", policies, peers);
 	return store;
 }
 
@@ -257,41 +222,83 @@ static struct parse_bpf *vary_open(__u32 ports, __u32 first, __u32 addrs, __u32 
 
 /* ---- answers proven by socket: a namespace with established connections of 10.0.0.1 to 10.0.0.2:443 */
 
-static void shell(const char *command)
+static char pod_name[40], pod_path[80];
+
+__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
 {
+	char command[400];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof(command), format, arguments);
+	va_end(arguments);
 	if (system(command))
 		fail(command);
 }
 
-static int accept_all(int listener, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (accept(listener, NULL, NULL) < 0)
-			return -1;
-	return 0;
-}
-
-/* In the namespace: `n` connections from ports 1024 on; the active ends are marked as at an attach. */
-static int connect_all(int n, const struct warder_datapath *const *datapaths, unsigned n_datapaths)
+/* `n` connections from port `first` on, accepted here too. */
+static int connect_some(int listener, int first, int n)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(SERVER)},
 			   from = {.sin_family = AF_INET};
-	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-	char buffer[4096];
+	int one = 1;
 
 	inet_pton(AF_INET, "10.0.0.2", &to.sin_addr);
 	inet_pton(AF_INET, "10.0.0.1", &from.sin_addr);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(listener, (struct sockaddr *)&to, sizeof(to)) || listen(listener, 4096))
-		return -errno;
 	for (int i = 0; i < n; i++) {
 		int client = socket(AF_INET, SOCK_STREAM, 0);
 
-		from.sin_port = htons(1024 + i);
+		from.sin_port = htons(first + i);
 		setsockopt(client, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (bind(client, (struct sockaddr *)&from, sizeof(from)) ||
-		    connect(client, (struct sockaddr *)&to, sizeof(to)) || accept_all(listener, 1))
+		    connect(client, (struct sockaddr *)&to, sizeof(to)) ||
+		    accept(listener, NULL, NULL) < 0)
 			return -errno;
+	}
+	return 0;
+}
+
+/* The same in a process of its own, which keeps them open until its parent dies. */
+static int connect_apart(int listener, int first, int n)
+{
+	int done[2], rc;
+	pid_t child;
+
+	if (pipe(done))
+		return -errno;
+	child = fork();
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		rc = connect_some(listener, first, n);
+		if (write(done[1], &rc, sizeof(rc)) == sizeof(rc))
+			pause();
+		_exit(1);
+	}
+	close(done[1]);
+	if (child < 0 || read(done[0], &rc, sizeof(rc)) != sizeof(rc))
+		rc = -ECHILD;
+	close(done[0]);
+	return rc;
+}
+
+/*
+ * In the namespace: `n` connections from ports 1024 on; the active ends are marked as at an attach.
+ * In several processes, since one may not hold so many files, and root cannot change that everywhere.
+ */
+static int connect_all(int n, const struct warder_datapath *const *datapaths, unsigned n_datapaths)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(SERVER)};
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, rc;
+	char buffer[4096];
+
+	inet_pton(AF_INET, "10.0.0.2", &to.sin_addr);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(listener, (struct sockaddr *)&to, sizeof(to)) || listen(listener, 4096))
+		return -errno;
+	for (int i = 0; i < n; i += CONNECTIONS) {
+		rc = connect_apart(listener, 1024 + i, n - i < CONNECTIONS ? n - i : CONNECTIONS);
+		if (rc)
+			return rc;
 	}
 	for (unsigned i = 0; i < n_datapaths; i++) {
 		int fd = bpf_iter_create(datapaths[i]->programs.adopt_link);
@@ -320,8 +327,9 @@ static void proofs(int sockets, int rounds)
 		fail("pipe");
 	child = fork();
 	if (!child) {
-		int netns = open("/run/netns/warder-bench", O_RDONLY);
+		int netns = open(pod_path, O_RDONLY);
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		rc = netns < 0 || setns(netns, CLONE_NEWNET) ? -errno
 							     : connect_all(sockets, both, 2);
 		rc = write(ready[1], &rc, sizeof(rc)) < 0 || read(done[0], &byte, 1) < 0;
@@ -403,28 +411,40 @@ static void peers(int n, int rounds)
 	parse_bpf__destroy(vary);
 }
 
-static void remove_netns(void)
+static void pod_remove(void)
 {
-	if (system("ip netns del warder-bench 2>/dev/null"))
-		return;
+	shell("ip netns del %s", pod_name);
+}
+
+/* The namespace that the pod's link leads to, with a number as seen from this one. */
+static void pod_make(void)
+{
+	snprintf(pod_name, sizeof(pod_name), "warder-bench-%d", getpid());
+	snprintf(pod_path, sizeof(pod_path), "/run/netns/%s", pod_name);
+	shell("ip netns add %s", pod_name);
+	atexit(pod_remove);
+	shell("ip netns set %s %d", pod_name, NSID);
+	shell("nsenter --net=%s sh -c 'ip link set lo up; ip addr add 10.0.0.1/32 dev lo; "
+	      "ip addr add 10.0.0.2/32 dev lo'",
+	      pod_path);
 }
 
 int main(int argc, char **argv)
 {
-	struct rlimit files = {40000, 40000};
+	struct rlimit files;
 	int rounds = argc > 1 ? atoi(argv[1]) : 15;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files))
-		fail("more open files (fs.nr_open)");
+		fail("more open files");
+	if (unshare(CLONE_NEWNET)) /* numbers of other namespaces are per namespace */
+		fail("a network namespace");
 	hot(rounds);
 	peers(1000, rounds);
 	peers(65536, rounds);
-	atexit(remove_netns);
-	shell("ip netns add warder-bench && ip netns set warder-bench 77");
-	shell("nsenter --net=/run/netns/warder-bench sh -c 'ip link set lo up; ip addr add "
-	      "10.0.0.1/32 dev lo; "
-	      "ip addr add 10.0.0.2/32 dev lo'");
+	pod_make();
 	proofs(1, rounds);
 	proofs(1024, rounds);
 	proofs(4096, rounds);
