@@ -39,9 +39,16 @@ void host_link_tell_new(struct warder_host *host, struct host_link *link)
 		host->sink.link_new(host->sink.data, &told);
 }
 
+/* Another half, another MAC; while none was ever told, the link is not in the view of its pod. */
+static void forget_mac(struct host_link *link)
+{
+	link->peer_known = link->peer_refused = link->peer_told = false;
+	memset(link->peer_mac, 0, sizeof(link->peer_mac));
+}
+
 void host_link_tell_gone(struct warder_host *host, struct host_link *link)
 {
-	link->peer_known = link->peer_refused = false;
+	forget_mac(link);
 	link->owner[0] = 0;
 	link->owner_netns = 0;
 	if (!host->telling || !link->told)
@@ -128,7 +135,7 @@ void host_link_put(struct warder_host *host, const struct warder_link_message *m
 		HASH_ADD(hh, host->links, ifindex, sizeof(link->ifindex), link);
 	}
 	if (link->now.netnsid != message->netnsid || link->now.link != message->link)
-		link->peer_known = false;
+		forget_mac(link);
 	link->now = *message;
 	link->seen = true;
 	if (warder_link_covers(link->now.kind) && link->now.netnsid < 0 && !host->lost)
@@ -184,7 +191,7 @@ bool host_link_mac(struct warder_host *host, struct host_link *link, const __u8 
 {
 	if (link->peer_known && !link->peer_refused && !memcmp(link->peer_mac, mac, 6))
 		return false;
-	link->peer_known = true;
+	link->peer_known = link->peer_told = true;
 	link->peer_refused = !mac_is_free(host, link, mac);
 	if (!link->peer_refused)
 		memcpy(link->peer_mac, mac, 6);
@@ -293,7 +300,7 @@ static int view_pod(const struct warder_host *host, const struct host_pod *pod,
 	if (!ret->cgroup_path || !ret->links)
 		return -ENOMEM;
 	for (const struct host_link *link = pod->links; link; link = link->pod_next)
-		if (ret->n_links < room)
+		if (ret->n_links < room && (link->peer_told || !warder_link_covers(link->now.kind)))
 			fill(link, &ret->links[ret->n_links++]);
 	n_host = ret->n_links;
 	for (size_t i = 0; i < pod->n_inside && ret->n_links < room; i++)

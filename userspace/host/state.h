@@ -61,7 +61,8 @@ struct host_link {
 	char owner[WARDER_UID_TEXT]; /* the last pod that it was known to be of; "" = none */
 	__u64 owner_netns;
 	__u8 peer_mac[6];
-	bool peer_known;
+	bool peer_known;   /* nothing says that it may have changed */
+	bool peer_told;	   /* it was known once */
 	bool peer_refused; /* what it says is another's on the same bridge */
 	UT_hash_handle hh;
 };
