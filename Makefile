@@ -130,19 +130,27 @@ format: ## rewrite the sources as .clang-format says
 	@clang-format -i $$(git ls-files '*.c' '*.h' ':!vmlinux')
 
 .PHONY: man docs
-man: $(O)/man/warderctl.1 ## the man pages, below build/man
+man: $(O)/man/warderctl.1 $(O)/man/warderd.8 ## the man pages, below build/man
+$(O)/man/warderd.8: $(O)/bin/warderd
+	@mkdir -p $(@D)
+	$< --help-man >$@
 $(O)/man/warderctl.1: $(O)/bin/warderctl
 	@mkdir -p $(@D)
 	$< man $(@D)
-docs: $(O)/bin/warderctl ## the pages of docs/ that are made from tables
+docs: $(O)/bin/warderctl $(O)/bin/warderd ## the pages of docs/ that are made from tables
 	for page in alerts reasons maps commands; do $< reference $$page >docs/$$page.md || exit 1; done
+	$(O)/bin/warderd --help-markdown >docs/configuration.md
 
 prefix ?= /usr
 .PHONY: install
 install: all man ## install below DESTDIR
 	install -D -t $(DESTDIR)$(prefix)/sbin $(O)/bin/warderd
 	install -D -t $(DESTDIR)$(prefix)/bin $(O)/bin/warderctl
-	@if [ -d $(O)/man ]; then install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 $(O)/man/*.1; fi
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 $(O)/man/*.1
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man8 $(O)/man/warderd.8
+	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions $(DESTDIR)$(prefix)/share/zsh/site-functions
+	$(O)/bin/warderctl completion bash >$(DESTDIR)$(prefix)/share/bash-completion/completions/warderctl
+	$(O)/bin/warderctl completion zsh >$(DESTDIR)$(prefix)/share/zsh/site-functions/_warderctl
 
 .PHONY: clean
 clean: ## remove what was built

@@ -4,24 +4,28 @@
 
 #include <string.h>
 
-#include "api/calls.h"
 #include "warder/reason.h"
 
+/* What answers each call of the table. */
+#define ANSWER_STATUS	     answer_status
+#define ANSWER_WAIT	     answer_wait
+#define ANSWER_CONFIG	     answer_config
+#define ANSWER_ENDPOINT_LIST answer_endpoint_list
+#define ANSWER_ENDPOINT_GET  answer_endpoint_get
+#define ANSWER_IDENTITY_LIST answer_identity_list
+#define ANSWER_POLICY_LIST   answer_policy_list
+#define ANSWER_POLICY_GET    answer_policy_get
+#define ANSWER_EXPLAIN	     answer_explain
+#define ANSWER_MONITOR	     answer_monitor
+#define ANSWER_MAP_LIST	     answer_map_list
+#define ANSWER_DROPS	     answer_drops
+#define ANSWER_COUNTERS	     answer_counter_list
+
+#define CALL(constant, name, answers, what) {name, ANSWER_##constant},
 const struct warder_api_call agent_calls[] = {
-	{warder_call_names[WARDER_CALL_STATUS], answer_status},
-	{warder_call_names[WARDER_CALL_WAIT], answer_wait},
-	{warder_call_names[WARDER_CALL_CONFIG], answer_config},
-	{warder_call_names[WARDER_CALL_ENDPOINT_LIST], answer_endpoint_list},
-	{warder_call_names[WARDER_CALL_ENDPOINT_GET], answer_endpoint_get},
-	{warder_call_names[WARDER_CALL_IDENTITY_LIST], answer_identity_list},
-	{warder_call_names[WARDER_CALL_POLICY_LIST], answer_policy_list},
-	{warder_call_names[WARDER_CALL_POLICY_GET], answer_policy_get},
-	{warder_call_names[WARDER_CALL_EXPLAIN], answer_explain},
-	{warder_call_names[WARDER_CALL_MONITOR], answer_monitor},
-	{warder_call_names[WARDER_CALL_MAP_LIST], answer_map_list},
-	{warder_call_names[WARDER_CALL_DROPS], answer_drops},
-	{warder_call_names[WARDER_CALL_COUNTERS], answer_counter_list},
+#include "api/calls.tbl"
 };
+#undef CALL
 const size_t agent_n_calls = sizeof(agent_calls) / sizeof(*agent_calls);
 
 json_t *answer_counts(const struct warder_counter *counter)

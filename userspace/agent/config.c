@@ -236,6 +236,8 @@ static int answer(int argc, char **argv)
 			warder_config_help(stdout);
 		else if (!strcmp(argv[i], "--help-markdown"))
 			warder_config_markdown(stdout);
+		else if (!strcmp(argv[i], "--help-man"))
+			warder_config_man(stdout);
 		else if (!strcmp(argv[i], "--version"))
 			printf("warderd %s\n", WARDER_VERSION);
 		else

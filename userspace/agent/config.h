@@ -79,6 +79,7 @@ const struct warder_prefix *warder_config_pod_prefixes(const struct warder_confi
 
 /* The documentation of every key (docs/configuration.md), and the text of --help. */
 void warder_config_markdown(FILE *to);
+void warder_config_man(FILE *to); /* warderd(8) */
 void warder_config_help(FILE *to);
 
 #endif

@@ -74,3 +74,56 @@ void warder_config_markdown(FILE *to)
 			fprintf(to, ". Not set by default.\n");
 	}
 }
+
+/* roff reads a backslash, and a dot or a quote at the start of a line, as its own. */
+static void roff(FILE *to, const char *text)
+{
+	bool start = true;
+
+	for (; *text; text++) {
+		if (start && (*text == '.' || *text == '\''))
+			fputs("\\&", to);
+		fprintf(to, *text == '\\' ? "\\e" : *text == '-' ? "\\-" : "%c", *text);
+		start = *text == '\n';
+	}
+}
+
+void warder_config_man(FILE *to)
+{
+	fprintf(to,
+		".TH WARDERD 8 \"\" \"Warder\" \"Warder\"\n.SH NAME\nwarderd \\- the node agent of "
+		"Warder\n"
+		".SH SYNOPSIS\n.B warderd\n[\\-\\-config FILE] [\\-\\-KEY VALUE]...\n.SH "
+		"DESCRIPTION\n"
+		"Enforces who may talk to whom on this node by (namespace, ServiceAccount): reads "
+		"objects from a "
+		"directory of manifests, compiles them, and keeps the maps of its programs on the "
+		"pods' links "
+		"true. It runs as root in the node's network namespace. When it stops, what is in "
+		"the kernel "
+		"stays enforced; \\fBwarderctl uninstall\\fR removes it.\n.PP\n"
+		"Each key below is a flag and a key of the configuration file, %s where it is "
+		"there; the "
+		"flag wins. Lists are written a,b,c.\n.SH KEYS\n",
+		WARDER_CONFIG_FILE);
+	for (size_t i = 0; i < warder_config_n_keys; i++) {
+		const struct warder_config_key *key = &warder_config_keys[i];
+
+		fprintf(to, ".TP\n.BI \\-\\-");
+		roff(to, key->name);
+		fprintf(to, " \" %s\"\n", key->argument);
+		roff(to, key->brief);
+		fprintf(to, ".\n");
+		roff(to, key->help);
+		fprintf(to, "\nAllowed: ");
+		roff(to, key->allowed);
+		fprintf(to, ". Default: ");
+		roff(to, *key->initial ? key->initial : "not set");
+		fprintf(to, ".\n");
+	}
+	fprintf(to, ".SH SIGNALS\nTERM and INT end the agent and leave everything enforced; HUP "
+		    "opens the "
+		    "file of alerts anew.\n.SH EXIT STATUS\n0 stopped by a signal, 1 a failure, 2 "
+		    "a fault "
+		    "in the configuration.\n.SH SEE ALSO\n.BR warderctl (1)\n");
+}
