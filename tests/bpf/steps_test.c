@@ -175,7 +175,7 @@ static void change_world(struct world *world)
 
 static void test_steps(void)
 {
-	unsigned long long first = number_of("WARDER_SEED", 1), n = number_of("WARDER_WORLDS", 40);
+	unsigned long long first = number_of("WARDER_SEED", 1), n = number_of("WARDER_WORLDS", 10);
 	struct warder_error error = {};
 	int rc = warder_explain_kernel_open(&kernel, &error);
 
