@@ -131,7 +131,7 @@ void warderctl_write_maps(FILE *out)
 	      "    bpftool map dump pinned /sys/fs/bpf/warder/v1/maps/peer4\n\n"
 	      "prints field names. The structs are in `include/warder/`. One agent writes, in an "
 	      "order that never shows a third verdict "
-	      "([why](decisions/refine-rewrite-coarsen.md)); writing by hand is not "
+	      "([why](decisions/map-updates.md)); writing by hand is not "
 	      "noticed and not mended before the next start.\n\n"
 	      "| map | type | key | value | written by | what it says |\n"
 	      "|---|---|---|---|---|---|\n",
