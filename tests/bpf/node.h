@@ -89,14 +89,22 @@ __attribute__((unused)) static int find_cgroup2(char *ret, size_t size)
 /* 0, or -errno: not root, most likely. */
 __attribute__((unused)) static int node_open(struct node *node)
 {
+	bool in_chroot = false;
 	char root[64];
 
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS))
 		return -errno;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return -errno;
+	/* In a chroot / is no mount point: there the test's own directory becomes one. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
+		if (errno != EINVAL)
+			return -errno;
+		in_chroot = true;
+	}
 	snprintf(node->directory, sizeof(node->directory), "/tmp/warder-test-XXXXXX");
 	if (!mkdtemp(node->directory))
+		return -errno;
+	if (in_chroot && (mount(node->directory, node->directory, NULL, MS_BIND, NULL) ||
+			  mount(NULL, node->directory, NULL, MS_PRIVATE, NULL)))
 		return -errno;
 	snprintf(node->bpffs, sizeof(node->bpffs), "%s/bpf/warder", node->directory);
 	if (find_cgroup2(root, sizeof(root)))
@@ -110,7 +118,8 @@ __attribute__((unused)) static int node_open(struct node *node)
 __attribute__((unused)) static void node_close(struct node *node)
 {
 	rmdir(node->cgroup);
-	run("umount %s/bpf 2>/dev/null; rm -rf %s", node->directory, node->directory);
+	run("umount %s/bpf 2>/dev/null; umount %s 2>/dev/null; rm -rf %s", node->directory,
+	    node->directory, node->directory);
 }
 
 /* A process in a namespace of its own, which waits; it dies with this one. */
