@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent is killed under traffic: what is in the kernel goes on, and a new agent takes it over without a gap."""
+import os
 import random
 import signal
+import subprocess
 import time
 
-from cluster import Cluster
+from cluster import BIN, Cluster
 from scenario import check, scenario
 from traffic import Traffic
 
@@ -151,5 +153,25 @@ def stopped():
         unharmed(allowed)
         refused(denied)
         c.stop()
-        c.ctl("uninstall", "--bpffs", c.bpffs)
+        c.ctl("uninstall")  # it finds where the agent of the run directory pinned
         check(no.tcp(db, 80), "ok:x/db", "after uninstall")
+        check([os.path.exists(c.bpffs), os.path.exists(c.run_dir)], [False, False], "what is left")
+
+
+@scenario("two agents never write the same maps: the second one says so and ends")
+def second():
+    with Cluster("routed") as c:
+        web, no, db = pods(c)
+        c.policy("x", "db", DB)
+        c.start()
+        flags = ["--manifests", c.manifests, "--node", c.node_name, "--cgroup-root", c.cgroup + "/node", "--bpffs", c.bpffs]
+        for run_dir in (c.run_dir, c.dir + "/other"):
+            done = subprocess.run(["nsenter", "--net=/run/netns/" + c.netns, BIN + "/warderd", "--run-dir", run_dir, *flags],
+                                  capture_output=True, text=True, timeout=20)
+            check(done.returncode, 1, done.stderr)
+            check("another warderd" in done.stderr, True, done.stderr)
+        # Nor does uninstall pull the maps from under one that another run directory knows of.
+        done = c.ctl("--run-dir", c.dir + "/none", "uninstall", "--bpffs", c.bpffs, check=False)
+        check(done.returncode, 1, done.stdout)
+        check(web.tcp(db, 80), "ok:x/db")
+        check(no.tcp(db, 80, timeout=0.2), "timeout")

@@ -15,6 +15,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "base/run_dir.h"
 #include "version.h"
 
 #define TICK_MS 1000
@@ -31,7 +32,7 @@ static int run_dir_lock(const char *dir)
 		log_error("run directory %s: %s", dir, strerror(errno));
 		return -errno;
 	}
-	snprintf(path, sizeof(path), "%s/lock", dir);
+	snprintf(path, sizeof(path), "%s/" WARDER_RUN_LOCK, dir);
 	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
 		int rc = -errno;
@@ -129,7 +130,7 @@ static void resume_alerts(const char *run_dir)
 	__u32 lines = 0;
 	int rc;
 
-	snprintf(path, sizeof(path), "%s/alerts.state", run_dir);
+	snprintf(path, sizeof(path), "%s/" WARDER_RUN_ALERTS, run_dir);
 	warder_datapath_map_info(agent.datapath, find_lines, &lines);
 	rc = warder_telemetry_resume(agent.telemetry, path, lines);
 	if (rc && rc != -ENOENT && rc != -ESTALE)
@@ -181,8 +182,8 @@ static int open_parts(void)
 	struct warder_error error = {0};
 	char state[4096], socket[4096];
 
-	snprintf(state, sizeof(state), "%s/manifests", config->run_dir);
-	snprintf(socket, sizeof(socket), "%s/warderd.sock", config->run_dir);
+	snprintf(state, sizeof(state), "%s/" WARDER_RUN_LAST_GOOD, config->run_dir);
+	snprintf(socket, sizeof(socket), "%s/" WARDER_RUN_SOCKET, config->run_dir);
 	agent.store = warder_store_new();
 	if (!agent.store)
 		return -ENOMEM;
@@ -263,6 +264,11 @@ int main(int argc, char **argv)
 	agent.work.data = &agent;
 	if (run_dir_lock(config->run_dir))
 		return 1;
+	rc = warder_run_dir_set_bpffs(config->run_dir, config->bpffs);
+	if (rc)
+		log_warning("%s/" WARDER_RUN_BPFFS
+			    ": %s: `warderctl uninstall` will need --bpffs %s",
+			    config->run_dir, strerror(-rc), config->bpffs);
 	if (open_parts()) {
 		close_parts();
 		return 1;

@@ -13,9 +13,10 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "base/run_dir.h"
 
-#define WARDER_RUN_DIR	       "/run/warder"  /* by default */
-#define WARDER_API_SOCKET      "warderd.sock" /* in the run directory */
+#define WARDER_RUN_DIR	       "/run/warder" /* by default */
+#define WARDER_API_SOCKET      WARDER_RUN_SOCKET
 #define WARDER_API_LINE_MAX    (1 << 20)  /* bytes of one request, and of what waits behind it */
 #define WARDER_API_CLIENTS_MAX 64	  /* the next one is told so and closed */
 #define WARDER_API_BACKLOG_MAX (64 << 20) /* bytes not read by a client before it is closed */

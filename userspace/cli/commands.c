@@ -229,11 +229,14 @@ const struct warderctl_command warderctl_commands[] = {
 		.summary = "remove every program and map of Warder from this node",
 		.text = "Detaches the programs from all links of this network namespace and from "
 			"the cgroups, "
-			"and unpins the maps. Enforcement ends at once: pods are no longer "
-			"isolated. Stop "
-			"the agent first, since it would put them back.",
+			"unpins the maps, and removes what the agent kept in its run directory. "
+			"Enforcement ends at once: pods are no longer isolated. Stop the agent "
+			"first, since it would put them back.",
 		.exits = "when something could not be removed, or an agent still runs",
-		.options = {{"bpffs", "DIR", "where it is pinned (default /sys/fs/bpf/warder)"},
+		.options = {{"bpffs", "DIR",
+			     "where it is pinned (default: where the agent of the run directory "
+			     "said, or "
+			     "else /sys/fs/bpf/warder)"},
 			    {"force", NULL, "also while an agent answers at the run directory"}},
 		.run = warderctl_uninstall,
 	},

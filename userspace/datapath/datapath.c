@@ -37,6 +37,7 @@ void warder_datapath_unref(struct warder_datapath *datapath)
 	warder_programs_release(&datapath->programs);
 	warder_maps_release(&datapath->maps);
 	free(datapath->tunnel_ports);
+	warder_pins_unlock(datapath->lock);
 	free(datapath);
 }
 
@@ -188,13 +189,17 @@ int warder_datapath_open(uv_loop_t *loop, const struct warder_datapath_options *
 
 	if (!datapath)
 		return -ENOMEM;
-	*datapath =
-		(struct warder_datapath){.loop = loop, .programs = WARDER_PROGRAMS_INIT, .refs = 1};
+	*datapath = (struct warder_datapath){
+		.loop = loop, .programs = WARDER_PROGRAMS_INIT, .lock = -1, .refs = 1};
 	if (sink)
 		datapath->sink = *sink;
 	rc = take_options(datapath, options, error);
 	if (!rc && options->bpffs)
 		rc = warder_pins_open(options->bpffs, &datapath->pins, error);
+	if (!rc && options->bpffs) {
+		datapath->lock = warder_pins_lock(options->bpffs, error);
+		rc = datapath->lock < 0 ? datapath->lock : 0;
+	}
 	rc = rc ?: load(datapath, error);
 	if (rc)
 		return rc;

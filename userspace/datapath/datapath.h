@@ -59,6 +59,8 @@ void warder_datapath_close(struct warder_datapath *datapath);
 /* Detaches and unpins everything of Warder's below `bpffs` and in this network namespace, and
  * nothing of others. No agent may be running.  0 also where there was nothing. */
 int warder_datapath_uninstall(const char *bpffs, struct warder_error *error);
+/* An agent, of whatever run directory, works with what is pinned there. */
+bool warder_datapath_is_used(const char *bpffs);
 
 struct warder_planner *warder_datapath_planner(struct warder_datapath *datapath);
 /* Makes a plan for the new state and writes it; grows the maps where needed.  0 or -errno: the old

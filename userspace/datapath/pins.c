@@ -13,6 +13,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -165,6 +166,34 @@ int warder_pins_find(const char *bpffs, struct warder_pins *ret)
 		return -errno;
 	*ret = pins;
 	return 0;
+}
+
+int warder_pins_lock(const char *bpffs, struct warder_error *error)
+{
+	int rc, fd = open(bpffs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return warder_error_set(error, -errno, "cannot open %s: %s", bpffs,
+					strerror(errno));
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	close(fd);
+	if (rc != -EBUSY)
+		return warder_error_set(error, rc, "cannot lock %s: %s", bpffs, strerror(-rc));
+	return warder_error_set(
+		error, rc,
+		"another warderd pins at %s: stop it, or give --bpffs and --run-dir "
+		"of its own",
+		bpffs);
+}
+
+void warder_pins_unlock(int lock)
+{
+	if (lock < 0)
+		return;
+	flock(lock, LOCK_UN);
+	close(lock);
 }
 
 /* Calls back for each file of a directory; those that do not exist are empty. */

@@ -23,6 +23,12 @@ int warder_pins_open(const char *bpffs, struct warder_pins *ret, struct warder_e
 /* The same directory where it exists, without making anything; -ENOENT. */
 int warder_pins_find(const char *bpffs, struct warder_pins *ret);
 
+/* One agent a directory: holds it for as long as the descriptor that is returned is open, also by a
+ * process that is killed.  -EBUSY where another does. */
+int warder_pins_lock(const char *bpffs, struct warder_error *error);
+/* Closes it; -1: nothing.  A forked child that still has the descriptor keeps nothing locked. */
+void warder_pins_unlock(int lock);
+
 /* Opens every pinned map; none is fine. */
 int warder_pins_maps(const struct warder_pins *pins, struct warder_maps *ret,
 		     struct warder_error *error);

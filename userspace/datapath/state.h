@@ -21,6 +21,7 @@ struct warder_datapath {
 	struct warder_constants constants; /* with the shape of the maps as they are */
 	__u16 *tunnel_ports;		   /* what constants points to */
 	struct warder_pins pins;
+	int lock; /* on the directory of the pins, -1 none */
 	struct warder_maps maps;
 	struct warder_programs programs;
 	unsigned epoch; /* of the programs: grows when they are loaded anew */

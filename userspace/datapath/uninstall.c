@@ -47,6 +47,14 @@ static int remove_filters(struct warder_error *error)
 	return rc;
 }
 
+bool warder_datapath_is_used(const char *bpffs)
+{
+	int fd = warder_pins_lock(bpffs, NULL);
+
+	warder_pins_unlock(fd);
+	return fd == -EBUSY;
+}
+
 int warder_datapath_uninstall(const char *bpffs, struct warder_error *error)
 {
 	struct warder_pins pins;
