@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pod sends by raw and packet sockets: each frame is refused for its own reason, told, and seen nowhere else.
 
-evil may send to nobody (egress closed, ingress open), closed may be asked by nobody (ingress closed, egress open), open,
-victim have no policy.  Every frame carries a mark of its own; victim, closed and the world outside listen for it.  The
+evil may send to nobody (egress closed, ingress open), closed may be asked by nobody (ingress closed, egress open), shut has
+both closed, open and victim have no policy.  Every frame carries a mark of its own; victim, closed and the world outside listen for it.  The
 counter-case of each table is its first row, which has the same shape and passes.
 """
 import atexit
@@ -25,15 +25,15 @@ class World:
     def __init__(self, topology):
         c = self.c = Cluster(topology, families=(4, 6))
         atexit.register(c.close)
-        self.evil, self.open, self.victim, self.closed = (c.pod("x/" + n, labels={"app": n})
-                                                          for n in ("evil", "open", "victim", "closed"))
-        for name, direction in (("evil", "Egress"), ("closed", "Ingress")):
-            c.policy("x", name, {"podSelector": {"matchLabels": {"app": name}}, "policyTypes": [direction]})
+        self.evil, self.open, self.victim, self.closed, self.shut = (
+            c.pod("x/" + n, labels={"app": n}) for n in ("evil", "open", "victim", "closed", "shut"))
+        for name, directions in (("evil", ["Egress"]), ("closed", ["Ingress"]), ("shut", ["Egress", "Ingress"])):
+            c.policy("x", name, {"podSelector": {"matchLabels": {"app": name}}, "policyTypes": directions})
         c.start()
         # Neighbours that are known: what is looked for is not an answer to ARP.
         check(self.open.tcp(self.victim, 80), "ok:x/victim")
         check(self.open.tcp(self.victim, 80, 6), "ok:x/victim")
-        self.next_hop = {p: self.c.link(p.links[0])["address"] for p in (self.evil, self.open, self.victim)}
+        self.next_hop = {p: self.c.link(p.links[0])["address"] for p in (self.evil, self.open, self.victim, self.shut)}
 
     def to(self, source, target):
         """The MAC that a frame of source's for target bears."""
@@ -259,11 +259,13 @@ def fragments():
             ("segment routing", "extension-headers", six(o, 43, routing(4))),
             ("source route", "extension-headers", four(o, UDP, full, options=source_route)),
             ("twelve headers", "extension-headers", six(o, 60, padded(12)))])
+        # A later fragment has no ports: it passes where the pair may talk in either direction, so that answers can be long.
+        w.send(e, [("a later fragment", None, four(e, UDP, only, 0x00b9))])
+        w.send(w.shut, [("a later fragment", "fragment-denied", four(w.shut, UDP, only, 0x00b9)),
+                        ("a later fragment, IPv6", "fragment-denied", six(w.shut, 44, piece(1480, False), TCP, only))])
         w.send(e, [("options", "policy-denied", four(e, UDP, full, options=nop)),
                    ("SYN behind options", "policy-denied", four(e, TCP, syn, options=record)),
                    ("a first fragment", "policy-denied", four(e, UDP, full, 0x2000)),
-                   ("a later fragment", "fragment-denied", four(e, UDP, only, 0x00b9)),
-                   ("a later fragment, IPv6", "fragment-denied", six(e, 44, piece(1480, False), TCP, only)),
                    ("behind options, IPv6", "policy-denied", six(e, 60, option)),
                    ("SYN behind a whole fragment header", "policy-denied", six(e, 44, piece(0, False), TCP, syn)),
                    ("SCTP", "policy-denied", lambda m: ether(e.mac, w.to(e, v), ipv4(e.ip(4), v.ip(4), 132, struct.pack(
