@@ -6,7 +6,7 @@
         e.shut(e.client)
 
 World: "client" may only begin connections to ports 4000 to 4999 (egress; its ingress is closed), "server" may only
-be asked on 8000 to 8999 (ingress; its egress is closed); "peer" has no policy.
+be asked on 8000 to 8999 and those (ingress; its egress is closed); "peer" has no policy.
 """
 import atexit
 import concurrent.futures
@@ -160,10 +160,14 @@ class Ends:
             time.sleep(0.05)
 
 
+def span(first):
+    return [{"port": first, "endPort": first + 999, "protocol": protocol} for protocol in ("TCP", "UDP")]
+
+
 CLIENT = {"podSelector": {"matchLabels": {"role": "client"}}, "policyTypes": ["Ingress", "Egress"],
-          "egress": [{"ports": [{"port": 4000, "endPort": 4999}]}]}
+          "egress": [{"ports": span(4000)}]}
 SERVER = {"podSelector": {"matchLabels": {"role": "server"}}, "policyTypes": ["Ingress", "Egress"],
-          "ingress": [{"ports": [{"port": 8000, "endPort": 8999}, {"port": 4000, "endPort": 4999}]}]}
+          "ingress": [{"ports": span(8000) + span(4000)}]}
 clusters = {}
 
 
