@@ -188,8 +188,7 @@ static __always_inline bool peer_set_slot(struct flow *f, __u32 index)
 
 /* Who sent what enters the pod from elsewhere than the host's stack: a reason, or -1 = policy
  * decides. */
-static __always_inline int judge_source(struct __sk_buff *skb, struct flow *f,
-					const struct warder_link *from)
+static __always_inline int judge_source(struct __sk_buff *skb, struct flow *f)
 {
 	const struct warder_peer *peer = peer_find(&f->src, f->v4);
 	__u32 sender;
@@ -204,7 +203,7 @@ static __always_inline int judge_source(struct __sk_buff *skb, struct flow *f,
 		peer_set(f, peer, peer->class);
 		return -1;
 	}
-	sender = sender_slot(skb, from);
+	sender = sender_slot(skb, link_find(skb->ingress_ifindex));
 	if (sender == f->slot)
 		return WARDER_REASON_ALLOWED_SELF;
 	if (sender && peer_set_slot(f, sender))
@@ -239,7 +238,7 @@ static __always_inline int wrong_destination(struct __sk_buff *skb, struct flow 
 
 GLOBAL int judge_to_pod(struct __sk_buff *skb, struct flow *f)
 {
-	const struct warder_link *from = 0, *link;
+	const struct warder_link *link;
 	const struct warder_slot *slot;
 	__u32 ingress = skb->ingress_ifindex;
 	int reason;
@@ -266,15 +265,14 @@ GLOBAL int judge_to_pod(struct __sk_buff *skb, struct flow *f)
 		return WARDER_REASON_ALLOWED_HOST;
 	if (ingress == f->link)
 		return WARDER_REASON_ALLOWED_SELF;
-	from = ingress ? link_find(ingress) : 0;
 	if (f->protocol != IPPROTO_TCP) {
-		reason = neighbour_to_pod(f, from != 0);
+		reason = neighbour_to_pod(f, ingress && link_find(ingress));
 		if (reason >= 0)
 			return reason;
 	}
 	if (f->slot_flags & WARDER_SLOT_HOLD)
 		return REFUSE(f, POD, HOLD);
-	reason = judge_source(skb, f, from);
+	reason = judge_source(skb, f);
 	return reason >= 0 ? reason : judge(skb, f);
 }
 

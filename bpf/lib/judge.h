@@ -247,6 +247,7 @@ GLOBAL int judge(struct __sk_buff *skb, struct flow *f)
 {
 	__u32 own, reverse, lacking;
 	enum proof_kind kind;
+	bool hidden = true;
 	int reason, answer = WARDER_REASON_POLICY;
 
 	if (!f)
@@ -264,10 +265,16 @@ GLOBAL int judge(struct __sk_buff *skb, struct flow *f)
 	kind = proof_kind(f);
 	own = peer_verdict(f, f->direction, f->peer_class, f->peer_service,
 			   port_class(f->protocol, f->dport));
-	if (own == VERDICT_BOTH && kind == PROOF_SOCKET && f->direction == WARDER_INGRESS)
-		return WARDER_REASON_ALLOWED;
-	reverse = peer_verdict(f, !f->direction, f->peer_class, f->peer_service,
-			       port_class(f->protocol, f->sport));
+	reverse = VERDICT_BOTH;
+	if (own == VERDICT_BOTH && kind == PROOF_SOCKET) {
+		if (f->direction == WARDER_INGRESS)
+			return WARDER_REASON_ALLOWED;
+		/* Only what a hidden socket sends needs to know whether its answers will be proven. */
+		hidden = connection_is_hidden(skb, f);
+	}
+	if (hidden)
+		reverse = peer_verdict(f, !f->direction, f->peer_class, f->peer_service,
+				       port_class(f->protocol, f->sport));
 	lacking = ~own & reverse & VERDICT_BOTH;
 	if (lacking)
 		answer = reply(skb, f, kind);

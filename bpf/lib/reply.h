@@ -18,6 +18,7 @@
 #include "lib/event.h"
 #include "lib/maps.h"
 #include "lib/parse.h"
+#include "lib/proof.h"
 #include "lib/state.h"
 
 /* A SYN and nothing else that matters (ECN, PSH and URG do not). */
@@ -107,40 +108,6 @@ static __always_inline bool socket_has_local(const volatile struct bpf_sock *sk,
 	return w[0] == addr->w[0] && w[1] == addr->w[1] && w[2] == addr->w[2] && w[3] == addr->w[3];
 }
 
-/* Map `proofs`: what was proven less than a second ago. */
-static __always_inline __u64 proof_hash(const struct flow *f)
-{
-	const __u64 *src = (const __u64 *)&f->src, *dst = (const __u64 *)&f->dst;
-	__u64 hash = secret[1];
-
-	hash = hash_step(hash, src[1]);
-	hash = hash_step(hash, dst[1]);
-	if (!f->v4) {
-		hash = hash_step(hash, src[0]);
-		hash = hash_step(hash, dst[0]);
-	}
-	hash = hash_step(hash, (__u64)f->generation << 32 | (__u32)f->sport << 16 | f->dport);
-	return hash_step(hash, (__u32)f->slot << 8 | f->protocol);
-}
-
-static __always_inline struct warder_proof *proof_at(__u64 hash)
-{
-	__u32 index = (hash >> 40) & (WARDER_PROOFS - 1);
-
-	return bpf_map_lookup_elem(&proofs, &index);
-}
-
-static __always_inline bool proof_holds(const struct warder_proof *proof, __u64 hash)
-{
-	return proof->hash == hash && bpf_ktime_get_coarse_ns() - proof->time < WARDER_PROOF_NS;
-}
-
-static __always_inline void proof_keep(struct warder_proof *proof, __u64 hash)
-{
-	proof->hash = hash;
-	proof->time = bpf_ktime_get_coarse_ns();
-}
-
 /* An active socket that no lookup finds sent on this tuple. */
 static __always_inline bool unfound_knows(const struct flow *f)
 {
@@ -173,7 +140,7 @@ GLOBAL int reply_tcp_to_pod(struct __sk_buff *skb, struct flow *f)
 				proof->hash = 0;
 			proof = 0;
 		}
-		if (proof && proof_holds(proof, hash))
+		if (proof && proof_holds(proof, hash, WARDER_PROOF_NS))
 			return WARDER_REASON_ALLOWED_REPLY;
 	}
 	sk = socket_find_tcp(skb, f, false);
@@ -413,7 +380,7 @@ GLOBAL int reply_datagram(struct __sk_buff *skb, struct flow *f)
 	if (may_connect && reply_cache) {
 		hash = proof_hash(f);
 		proof = proof_at(hash);
-		if (proof && proof_holds(proof, hash))
+		if (proof && proof_holds(proof, hash, WARDER_PROOF_NS))
 			return WARDER_REASON_ALLOWED_FLOW;
 	}
 	if (state_answers(f))

@@ -10,6 +10,7 @@
 
 #include "lib/maps.h"
 #include "lib/parse.h"
+#include "lib/proof.h"
 
 #define STATE_WRITE_NS	100000000ULL /* `seen` is written at most this often */
 #define STATE_COUNT_MAX 255
@@ -88,7 +89,7 @@ static __always_inline void state_restart(struct warder_flow *flow,
  * An allowed packet that began, or goes on in, a flow whose answers only an entry can let through.
  * `begin`: an entry may be made.  0, or the reason for which the new flow cannot be.
  */
-GLOBAL int state_open(struct flow *f, __u32 begin)
+static __always_inline int state_open_entry(struct flow *f, __u32 begin, bool *ret_settled)
 {
 	struct warder_flow_key key = {};
 	struct warder_flow new = {.forward = 1};
@@ -97,29 +98,32 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	__u64 now = bpf_ktime_get_boot_ns(), age;
 	int bad;
 
-	if (!f)
-		return WARDER_REASON_INTERNAL;
 	state_key(f, f->direction, &key);
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow && !begin)
+		return 0;
+	if (flow) {
+		age = now - flow->seen;
+		if ((__s64)age <= (__s64)state_lifetime(flow)) {
+			*ret_settled = flow->forward >= 2;
+			if (flow->forward < 2 || (__s64)age > (__s64)STATE_WRITE_NS) {
+				if (flow->forward < STATE_COUNT_MAX)
+					flow->forward++;
+				flow->seen = now;
+			}
+			return 0;
+		}
+		if (!begin)
+			return 0;
+	}
 	budget = state_budget(f->slot, f->direction, f->generation);
 	if (!budget)
 		return REFUSE(f, STATE, INTERNAL);
-	flow = bpf_map_lookup_elem(&flows, &key);
 	if (flow) {
-		age = now - flow->seen;
-		if ((__s64)age > (__s64)state_lifetime(flow)) {
-			if (!begin)
-				return 0;
-			state_restart(flow, budget);
-			flow->seen = now;
-		} else if (flow->forward < 2 || (__s64)age > (__s64)STATE_WRITE_NS) {
-			if (flow->forward < STATE_COUNT_MAX)
-				flow->forward++;
-			flow->seen = now;
-		}
+		state_restart(flow, budget);
+		flow->seen = now;
 		return 0;
 	}
-	if (!begin)
-		return 0;
 	if (budget_is_full(budget->unanswered))
 		return REFUSE(f, STATE, FLOW_BUDGET);
 	new.seen = now;
@@ -131,16 +135,34 @@ GLOBAL int state_open(struct flow *f, __u32 begin)
 	return 0;
 }
 
-/* Whether the packet answers a flow of the other direction; such a packet keeps it alive. */
-GLOBAL int state_answers(struct flow *f)
+/* The same, where this CPU did not find the entry alive and counted a moment ago. */
+GLOBAL int state_open(struct flow *f, __u32 begin)
+{
+	struct warder_proof *proof;
+	bool settled = false;
+	__u64 hash;
+	int bad;
+
+	if (!f)
+		return WARDER_REASON_INTERNAL;
+	hash = proof_hash(f) ^ secret[0];
+	proof = proof_at(hash);
+	if (proof && proof_holds(proof, hash, STATE_WRITE_NS))
+		return 0;
+	bad = state_open_entry(f, begin, &settled);
+	if (proof && settled)
+		proof_keep(proof, hash);
+	return bad;
+}
+
+/* Whether the packet answers a flow that the other direction began; such a packet keeps it alive. */
+static __always_inline int state_answers_entry(struct flow *f, bool *ret_settled)
 {
 	struct warder_flow_key key = {};
 	struct warder_flow_budget *budget;
 	struct warder_flow *flow;
 	__u64 now, age;
 
-	if (!f)
-		return 0;
 	state_key(f, !f->direction, &key);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
@@ -149,13 +171,15 @@ GLOBAL int state_answers(struct flow *f)
 	age = now - flow->seen;
 	if ((__s64)age > (__s64)state_lifetime(flow))
 		return 0;
-	if (flow->answers && flow->answers >= 2 && (__s64)age <= (__s64)STATE_WRITE_NS)
+	*ret_settled = flow->answers >= 2;
+	if (flow->answers >= 2 && (__s64)age <= (__s64)STATE_WRITE_NS)
 		return 1;
 	budget = state_budget(f->slot, !f->direction, f->generation);
 	if (!budget)
 		return 0;
 	if (!flow->answers) {
-		/* Where too many are answered, this one lives on among the unanswered. */
+		/* Where too many are answered this one stays among the unanswered, and lives on as
+		 * such. */
 		if (!budget_is_full(budget->answered) &&
 		    !__sync_val_compare_and_swap(&flow->answers, 0, 1)) {
 			__sync_fetch_and_add(&budget->unanswered, -1);
@@ -166,6 +190,25 @@ GLOBAL int state_answers(struct flow *f)
 	}
 	flow->seen = now;
 	return 1;
+}
+
+GLOBAL int state_answers(struct flow *f)
+{
+	struct warder_proof *proof;
+	bool settled = false;
+	__u64 hash;
+	int answers;
+
+	if (!f)
+		return 0;
+	hash = proof_hash(f) ^ ~secret[0];
+	proof = proof_at(hash);
+	if (proof && proof_holds(proof, hash, STATE_WRITE_NS))
+		return 1;
+	answers = state_answers_entry(f, &settled);
+	if (proof && settled)
+		proof_keep(proof, hash);
+	return answers;
 }
 
 /* One entry of the sweep below: 0 = go on. */

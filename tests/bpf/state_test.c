@@ -38,6 +38,7 @@ static void age(unsigned seconds)
 	CU_ASSERT_FATAL(!bpf_map_lookup_elem(fd, &key, &flow));
 	flow.seen -= seconds * 1000000000ULL;
 	CU_ASSERT(!bpf_map_update_elem(fd, &key, &flow, BPF_ANY));
+	world_forget_proofs();
 }
 
 static unsigned flows(void)
@@ -125,6 +126,27 @@ static void test_lifetime(void)
 	age(119);
 	CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40000), R(ALLOWED_FLOW));
 	age(121);
+	CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40000), R(POLICY));
+}
+
+/* Rule: what is remembered of a flow for a moment says nothing about the other question of a tuple. */
+static void test_remembered(void)
+{
+	WORLD_START();
+	world_allow(WARDER_INGRESS, WORLD, ALL_PORTS);
+	/* Allowed in itself, again and again: that began no flow of the other direction. */
+	for (int i = 0; i < 4; i++)
+		CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40000), R(ALLOWED));
+	world_allow(WARDER_INGRESS, WORLD, 0);
+	world_allow(WARDER_EGRESS, WORLD, BIT(UDP_53));
+	CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40000), R(POLICY));
+	/* And an answer that was let in again and again ends with what began it. */
+	for (int i = 0; i < 4; i++) {
+		CU_ASSERT_EQUAL(OUT("10.1.0.1", "8.8.8.8", UDP, 40000, 53), R(ALLOWED));
+		CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40000), R(ALLOWED_FLOW));
+	}
+	CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40001), R(POLICY));
+	world_allow(WARDER_EGRESS, WORLD, 0);
 	CU_ASSERT_EQUAL(IN("8.8.8.8", "10.1.0.1", UDP, 53, 40000), R(POLICY));
 }
 
@@ -353,6 +375,7 @@ static const struct suite_test tests[] = {
 	{"direction", test_direction},
 	{"revoked", test_revoked},
 	{"lifetime", test_lifetime},
+	{"remembered", test_remembered},
 	{"generation", test_generation},
 	{"no_entry", test_no_entry},
 	{"budget", test_budget},

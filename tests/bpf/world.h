@@ -170,6 +170,21 @@ static inline void world_port(__u32 protocol, __u16 port, __u16 class)
 }
 
 /* Forgets connections, so that no test sees another's. */
+/* What the programs proved a moment ago, on any CPU. */
+static inline void world_forget_proofs(void)
+{
+	struct warder_proof *none = calloc((size_t)WARDER_PROOFS * world_cpus, sizeof(*none));
+	__u32 *keys = calloc(WARDER_PROOFS, sizeof(*keys)), n = WARDER_PROOFS;
+
+	for (__u32 i = 0; keys && i < WARDER_PROOFS; i++)
+		keys[i] = i;
+	if (!none || !keys ||
+	    bpf_map_update_batch(bpf_map__fd(world->maps.proofs), keys, none, &n, NULL))
+		printf("map proofs: %s\n", strerror(errno));
+	free(keys);
+	free(none);
+}
+
 static inline void world_forget(void)
 {
 	static const __u32 zero[4];
@@ -181,6 +196,7 @@ static inline void world_forget(void)
 			bpf_map_delete_elem(fds[i], &key);
 	for (__u32 i = 0; i < 8; i++)
 		world_update(world->maps.flow_budgets, &i, zero);
+	world_forget_proofs();
 }
 
 /* The world of every test: pod a isolated, nothing allowed. */
