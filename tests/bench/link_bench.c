@@ -12,12 +12,13 @@
  */
 #include "cell.h"
 
-#define CELLS	   6
+#define CELLS	   7
 #define ROUNDS_MAX 2000
 
 static struct cell cells[CELLS] = {
 	{.name = "no program", .program = CELL_NONE},
 	{.name = "no program, again", .program = CELL_NONE},
+	{.name = "empty program", .program = CELL_EMPTY},
 	{.name = "parse only", .program = CELL_PARSE},
 	{.name = "Warder, 1 policy", .program = CELL_WARDER, .policies = 1},
 	{.name = "Warder, 100 policies", .program = CELL_WARDER, .policies = 100},
