@@ -81,11 +81,15 @@ $(O)/tests/libtests.a: $(TEST_OBJ)
 $(O)/obj/tests/%.o: ALL_CFLAGS += -Itests -Itests/unit
 
 # What things cost: programs that print numbers and assert none.
-$(O)/bpf/%.bpf.o: tests/bench/%.bpf.c
+# Their BPF object is not the product's: tests/vm loads all of those.
+$(O)/bench/%.bpf.o: tests/bench/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 	llvm-strip -g $@
-$(O)/obj/tests/bench/program_bench.o $(O)/obj/tests/bench/link_bench.o: $(O)/gen/parse.skel.h
+$(O)/gen/bench/%.skel.h: $(O)/bench/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+$(O)/obj/tests/bench/program_bench.o $(O)/obj/tests/bench/link_bench.o: $(O)/gen/bench/parse.skel.h
 .PHONY: bench
 bench: $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*_bench.c)) ## what it costs, in one run (root)
 	@for b in $^; do echo "## $$(basename $$b)"; $$b || exit 1; done

@@ -21,7 +21,7 @@
 #include "base/cleanup.h"
 #include "datapath/state.h"
 #include "objects.h"
-#include "parse.skel.h"
+#include "bench/parse.skel.h"
 #include "traffic.h"
 
 #define CELL_PEERS 1000

@@ -27,7 +27,7 @@
 #include "bpf/packet.h"
 #include "datapath/state.h"
 #include "objects.h"
-#include "parse.skel.h"
+#include "bench/parse.skel.h"
 
 #define REPEAT	    100000
 #define ROWS	    40
