@@ -85,7 +85,7 @@ def links():
         ip(inner, "route add 169.254.1.1 dev e-calix scope link", "route add default via 169.254.1.1 dev e-calix")
         wait_for("calix is held", lambda: is_held(c) == 1)
         connect = "timeout 0.3 bash -c 'exec 3<>/dev/tcp/%s/80' && echo passed || echo refused"
-        probe = lambda to: command(["ip", "netns", "exec", inner, "sh", "-c", connect % to]).strip()
+        probe = lambda to: command(["nsenter", "--net=/run/netns/" + inner, "sh", "-c", connect % to]).strip()
         check(probe(a.ip()), "refused", "calix to a pod")
         ip(inner, "route add 169.254.1.1 dev e-dockerx scope link metric 1", "route del default",
            "route add default via 169.254.1.1 dev e-dockerx")
