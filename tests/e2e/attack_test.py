@@ -56,7 +56,7 @@ class World:
 
     def heard(self, marks):
         """Which marks arrived anywhere."""
-        time.sleep(0.1)
+        time.sleep(0.25)
         frames = [data for ear in self.ears for out, data in ear.sniffed(self.name) if not out]
         return {m for m in marks if any(m in f for f in frames)}
 
@@ -65,13 +65,13 @@ class World:
         judge = judge or source
         self.listen()
         self.c.mark_alerts()
-        wrong, passes, stays = [], {}, {}
+        wrong, passes, stays, now = [], {}, {}, self.counts(judge)
         for name, reason, make in rows:
             mark = b"mark%06d" % next(numbers)
             (stays if reason else passes)[mark] = name
-            before = self.counts(judge)
+            before = now
             source.frame(make(mark))
-            now, until = {}, time.monotonic() + 2
+            until = time.monotonic() + 2
             while reason and time.monotonic() < until:
                 now = self.counts(judge)
                 if now.get((direction, reason), 0) > before.get((direction, reason), 0):

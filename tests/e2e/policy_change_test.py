@@ -6,9 +6,11 @@ what is still allowed goes on.  Each scenario holds both kinds of connection (th
 """
 import atexit
 import concurrent.futures
+import time
 
 from cluster import Cluster
 from connection import Ends
+from packets import UDP, ether, ip, udp
 from scenario import check, check_in, scenario
 
 REFUSED = ("EPERM", "timeout")
@@ -229,6 +231,14 @@ def audit_agent():
                 e.both(1000)
             check(pod.tcp(c.outside, 80, family), "ok:outside")
             check(peer.ping(pod, family), "ok")
+            # Forged: another pod's source.
+            src, to = c.pods["x/peer"].ip(family), pod.mac if topology == "bridged" else c.link(peer.links[0])["address"]
+            pod.sniff("forged")
+            time.sleep(0.1)
+            peer.frame(ether(peer.mac, to, ip(src, pod.ip(family), UDP, udp(src, pod.ip(family), 9, 9, b"forged"))))
+            c.alert(warder_reason="spoofed-source", warder_verdict="would-deny", warder_src_ip=src)
+            time.sleep(0.1)
+            check(len([f for out, f in pod.sniffed("forged") if b"forged" in f and not out]), 1, "it passes")
         told = c.alert(warder_verdict="would-deny", warder_src_pod="peer", warder_dst_pod="pod", warder_dst_port=7500)
         check(told["output_fields"]["warder.policies"], ["NetworkPolicy x/p"])
         status = c.ctl_json("status")
@@ -284,6 +294,22 @@ def entities():
                 check_in(near.tcp(c.pods["y/peer"], 80, family, timeout=0.3), REFUSED, entity)
                 check(c.host.tcp(pod, 80, family), "ok:x/pod", entity)
                 check(pod.tcp(c.host, 80, family), "ok:host", entity)
+
+
+@scenario("identity: where the node's host has no privilege, the entity host is what allows it, and nothing else does")
+def host():
+    for topology in ("routed", "bridged"):
+        with Cluster(topology, families=(4, 6), flags=["--host-access=off"]) as c:
+            pod, peer = c.pod("x/pod"), c.pod("y/peer")
+            for entity, may in (("host", True), ("world", False)):
+                c.policy("x", "who", {"subject": {}, "ingress": [{"from": [{"entities": [entity]}]}],
+                                      "egress": [{"to": [{"entities": [entity]}]}]}, kind="IdentityPolicy")
+                (c.apply if c.agent else c.start)()
+                for family in (4, 6):
+                    check(c.host.tcp(pod, 80, family, timeout=2.0 if may else 0.3), "ok:x/pod" if may else "timeout", entity)
+                    check_in(pod.tcp(c.host, 80, family, timeout=2.0 if may else 0.3), ("ok:host",) if may else REFUSED, entity)
+                    check(c.host.tcp(peer, 80, family), "ok:y/peer", "without policy")
+                    check_in(peer.tcp(pod, 80, family, timeout=0.3), REFUSED, entity)
 
 
 @scenario("ports: a name is the destination's own port, and another number at each pod")
