@@ -2,6 +2,7 @@
 """The manifest directory under a running agent: edits bite, broken files change nothing and are told."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -119,3 +120,28 @@ def configuration():
             done = subprocess.run([BIN + "/warderd", "--config", path], capture_output=True, text=True)
             check(done.returncode, 2)
             check(says in done.stderr and path in done.stderr, True, done.stderr)
+
+
+@scenario("status is not ready where alerts cannot be written, and names a node that no manifest knows")
+def unready():
+    with Cluster("routed") as c:
+        a, b = c.pod("x/a"), c.pod("y/b")
+        c.policy("y", "closed", {"podSelector": {}, "policyTypes": ["Ingress"]})
+        c.start(alerts="/dev/full")
+        status = c.ctl_json("status")
+        check([f["ready"] for f in status["features"]], [True, True])
+        check(a.tcp(b, 80, timeout=0.3), "timeout")
+        end = time.monotonic() + 5
+        while status["ready"] and time.monotonic() < end:
+            time.sleep(0.05)
+            done = c.ctl("status", "-o", "json", check=False)
+            status = json.loads(done.stdout)
+        check([(f["name"], f["ready"]) for f in status["features"]], [("policy", True), ("alerts", False)])
+        check(done.returncode, 1)
+        check("No space left" in status["features"][1]["message"], True, status["features"])
+        c.stop(signal.SIGKILL)
+        c.start(node="mistaken", features="policy,mesh", wait=False)
+        c.wait()
+        status = json.loads(c.ctl("status", "-o", "json", check=False).stdout)
+        check([(f["name"], f["ready"]) for f in status["features"]], [("policy", True), ("mesh", False)])
+        check([p["object"] for p in status["problems"]], ["Node mistaken"])

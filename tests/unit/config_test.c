@@ -172,6 +172,8 @@ static void test_faults(void)
 	CU_ASSERT(bad("", FLAGS("--max-flows=99999999999999999999999"), "max-flows"));
 	CU_ASSERT(bad("max-flows: 5000.5\n", NULL, "max-flows: must be a whole number"));
 	CU_ASSERT(bad("", FLAGS("--mark-mask=0x100000000"), "mark-mask"));
+	CU_ASSERT(bad("", FLAGS("--mark-mask=0x10100"), "mark-mask"));
+	CU_ASSERT(!bad("", FLAGS("--mark-mask=0xffffffff"), "mark-mask"));
 	CU_ASSERT(bad("", FLAGS("--pod-ranges=10.0.0.0/8,10.1.2.3/8"),
 		      "pod-ranges: \"10.1.2.3/8\" (--pod-ranges): must be"));
 	CU_ASSERT(bad("", FLAGS("--pod-ranges=10.0.0.0/8,"),

@@ -5,6 +5,7 @@
  */
 #include "telemetry/writer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -201,6 +202,51 @@ static void test_slow_pipe(void)
 	close(fds[0]);
 }
 
+/* A file that ends within a line, as a killed agent leaves it: the next line is one of its own. */
+static void test_torn(void)
+{
+	struct warder_writer_stats stats;
+	struct warder_writer *writer;
+	struct warder_error error;
+	char *text;
+	size_t n;
+	int fd;
+
+	begin();
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	CU_ASSERT_EQUAL(write(fd, "one\ntw", 6), 6);
+	close(fd);
+	CU_ASSERT_EQUAL_FATAL(warder_writer_open(path, 0, &writer, &error), 0);
+	CU_ASSERT_TRUE(line(writer, "three"));
+	CU_ASSERT_TRUE(line(writer, "four"));
+	wait_until_written(writer);
+	warder_writer_stats(writer, &stats);
+	CU_ASSERT_EQUAL(stats.lines, 2);
+	CU_ASSERT_EQUAL(stats.failing, 0);
+	CU_ASSERT_EQUAL(warder_writer_close(writer, 1000), 0);
+	text = slurp(path, &n);
+	CU_ASSERT_STRING_EQUAL(text, "one\ntw\nthree\nfour\n");
+	free(text);
+	end();
+}
+
+/* What cannot be written now is told as such, with the reason. */
+static void test_failing(void)
+{
+	struct warder_writer_stats stats;
+	struct warder_writer *writer;
+	struct warder_error error;
+
+	CU_ASSERT_EQUAL_FATAL(warder_writer_open("/dev/full", 0, &writer, &error), 0);
+	CU_ASSERT_TRUE(line(writer, "one"));
+	do {
+		usleep(1000);
+		warder_writer_stats(writer, &stats);
+	} while (!stats.errors);
+	CU_ASSERT_EQUAL(stats.failing, ENOSPC);
+	CU_ASSERT_EQUAL(warder_writer_close(writer, 10), 1);
+}
+
 static void test_clock(void)
 {
 	struct warder_clock clock = {0};
@@ -226,6 +272,7 @@ static void test_clock(void)
 static const struct suite_test tests[] = {
 	{"appends", test_appends},     {"rename and reopen", test_rename},
 	{"full disk", test_full_disk}, {"partial writes", test_partial_writes},
-	{"slow pipe", test_slow_pipe}, {"clock", test_clock},
+	{"slow pipe", test_slow_pipe}, {"torn file", test_torn},
+	{"failing", test_failing},     {"clock", test_clock},
 };
 SUITE("writer", tests)

@@ -32,6 +32,18 @@ static json_t *source_problems(const struct agent *agent, bool *ret_fatal)
 	return list;
 }
 
+/* Under a mistaken --node no pod is local, and all are held: worth a line. */
+static bool node_is_known(const struct agent *agent)
+{
+	size_t n;
+	struct warder_object *const *nodes = warder_store_list(agent->store, WARDER_KIND_NODE, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(nodes[i]->name, agent->config->node))
+			return true;
+	return !n; /* a directory of pods and policies alone is fine */
+}
+
 static json_t *matrix_problems(const struct agent *agent)
 {
 	json_t *list = json_array();
@@ -40,6 +52,12 @@ static json_t *matrix_problems(const struct agent *agent)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "object",
 						      agent->matrix->problems[i].object, "what",
 						      agent->matrix->problems[i].what));
+	if (!node_is_known(agent))
+		json_array_append_new(
+			list, json_pack("{s:o, s:s}", "object",
+					json_sprintf("Node %s", agent->config->node), "what",
+					"no Node of the manifests has this name: only pods whose "
+					"nodeName it is are this machine's; see --node"));
 	if (agent->trouble[0])
 		json_array_append_new(
 			list, json_pack("{s:s, s:s}", "object", "maps", "what", agent->trouble));
@@ -198,10 +216,16 @@ static json_t *features(const struct agent *agent, bool source_fatal, bool cover
 		*ret_ready = false;
 	}
 	if (agent->config->features & WARDER_FEATURE_ALERTS) {
-		json_array_append_new(list, feature("alerts", !stats.lost,
-						    "alerts could not be written and are lost: see "
-						    "alerts in status -o json"));
-		*ret_ready &= !stats.lost;
+		char failing[128];
+
+		snprintf(failing, sizeof(failing), "alerts cannot be written, and wait: %s",
+			 strerror(stats.failing));
+		json_array_append_new(
+			list, feature("alerts", !stats.lost && !stats.failing,
+				      stats.failing ? failing
+						    : "alerts could not be written and are "
+						      "lost: see alerts in status -o json"));
+		*ret_ready &= !stats.lost && !stats.failing;
 	}
 	return list;
 }

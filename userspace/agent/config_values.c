@@ -158,6 +158,9 @@ static int parse_MASK(Key key, const char *value, struct warder_config *config, 
 
 	if (whole_number(value, 0, 0xffffffff, &number))
 		return -EINVAL;
+	/* A number lies in it: with a gap most slots could not be written, and would be nobody. */
+	if (number && (number / (number & -number) & (number / (number & -number) + 1)))
+		return -EINVAL;
 	*(__u32 *)field(key, config) = number;
 	return 0;
 }
@@ -425,7 +428,7 @@ static int parse_POD_PREFIXES(Key key, const char *value, struct warder_config *
 #define ALLOWED_MODE	  "enforce or audit"
 #define ALLOWED_LOG_LEVEL "error, warning, info or debug"
 #define ALLOWED_NUMBER	  "a whole number"
-#define ALLOWED_MASK	  "up to 32 bits, as 0xff000000"
+#define ALLOWED_MASK	  "up to 32 bits side by side, as 0xff000000"
 #define ALLOWED_DURATION  "a time, as 500ms, 10s, 1m or 1h"
 #define ALLOWED_PREFIXES  "a list of prefixes without host bits, as 10.244.0.0/16,fd00:10::/56"
 #define ALLOWED_ADDRS	  "a list of addresses, as 10.0.0.1,fd00::1"

@@ -331,6 +331,7 @@ void warder_telemetry_stats(const struct warder_telemetry *telemetry,
 		.told_packets = counts.told.packets,
 		.suppressed = counts.gathered.packets,
 		.write_errors = written.errors,
+		.failing = written.failing,
 		.lost = written.lost,
 	};
 }

@@ -138,6 +138,7 @@ struct warder_telemetry_stats {
 	__u64 suppressed;   /* packets gathered without their key: table full, here or in the kernel
 			     */
 	__u64 write_errors, lost; /* failed writes; alerts given up */
+	int failing;		  /* errno of the last write, 0 = it worked */
 };
 void warder_telemetry_stats(const struct warder_telemetry *telemetry,
 			    struct warder_telemetry_stats *ret);

@@ -32,6 +32,7 @@ struct warder_writer {
 	char *path; /* NULL: stdout */
 	int fd, wake;
 	bool socket;
+	bool torn; /* the file ends within a line: an agent before was killed, or its disk was full */
 	pthread_t thread;
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t done;  /* `ended` changed */
@@ -44,6 +45,17 @@ struct warder_writer {
 static int open_file(const char *path)
 {
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+}
+
+/* Whether a regular file ends without the end of a line. */
+static bool is_torn(const char *path)
+{
+	CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	char last;
+
+	return fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size &&
+	       pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
 }
 
 /* A description of its own, so that O_NONBLOCK does not change other processes' stdout. */
@@ -83,8 +95,11 @@ static bool is_moved(const struct warder_writer *writer)
 
 static void count_error(struct warder_writer *writer)
 {
+	int why = errno;
+
 	pthread_mutex_lock(&writer->lock);
 	writer->stats.errors++;
+	writer->stats.failing = why ? why : EIO;
 	pthread_mutex_unlock(&writer->lock);
 }
 
@@ -104,6 +119,7 @@ static void look_for_move(struct warder_writer *writer)
 		return count_error(writer); /* the old file takes what comes until it works */
 	close(writer->fd);
 	writer->fd = fd;
+	writer->torn = is_torn(writer->path);
 }
 
 static void count_written(struct warder_writer *writer, const char *bytes, size_t n)
@@ -115,6 +131,7 @@ static void count_written(struct warder_writer *writer, const char *bytes, size_
 	pthread_mutex_lock(&writer->lock);
 	writer->stats.lines += lines;
 	writer->stats.bytes += n;
+	writer->stats.failing = 0;
 	writer->writing_left -= n;
 	pthread_mutex_unlock(&writer->lock);
 }
@@ -160,7 +177,12 @@ static void write_all(struct warder_writer *writer, const struct buffer *buffer)
 
 		if (!done || buffer->v[done - 1] == '\n')
 			look_for_move(writer);
-		n = write_some(writer, buffer->v + done, buffer->n - done);
+		n = writer->torn ? write_some(writer, "\n", 1)
+				 : write_some(writer, buffer->v + done, buffer->n - done);
+		if (n > 0 && writer->torn) {
+			writer->torn = false;
+			continue;
+		}
 		if (n > 0) {
 			count_written(writer, buffer->v + done, (size_t)n);
 			done += (size_t)n;
@@ -253,6 +275,7 @@ int warder_writer_open(const char *path, size_t memory, struct warder_writer **r
 				 to_stdout ? "stdout" : path, strerror(-err));
 		goto failed;
 	}
+	writer->torn = !to_stdout && is_torn(path);
 	if (writer->wake < 0 || (!to_stdout && !writer->path)) {
 		err = warder_error_set(error, -ENOMEM, "no memory for the alerts' writer");
 		goto failed;

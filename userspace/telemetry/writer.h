@@ -32,6 +32,7 @@ struct warder_writer_stats {
 	__u64 errors;	    /* writes and opens that failed */
 	__u64 lost;	    /* lines that found no room */
 	size_t pending;	    /* bytes that wait */
+	int failing;	    /* errno of the last try, where it failed; 0 = it worked */
 };
 void warder_writer_stats(struct warder_writer *writer, struct warder_writer_stats *ret);
 
