@@ -60,7 +60,7 @@ class World:
         frames = [data for ear in self.ears for out, data in ear.sniffed(self.name) if not out]
         return {m for m in marks if any(m in f for f in frames)}
 
-    def send(self, source, rows, judge=None, direction="egress", target=None):
+    def send(self, source, rows, judge=None, direction="egress"):
         """rows: (name, reason or None where it passes, mark -> frame); each judged at `judge`, by default its sender."""
         judge = judge or source
         self.listen()
