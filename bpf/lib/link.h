@@ -116,11 +116,21 @@ static __always_inline int nd_options(struct __sk_buff *skb, struct flow *f, __u
 	return REFUSE(f, LINK, MALFORMED);
 }
 
+/* The node's: its bridges' link-local addresses too, which may be many pods' gateway. */
+GLOBAL int host_holds(const struct warder_addr *addr)
+{
+	const struct warder_peer *peer = addr ? peer_find6(addr) : 0;
+
+	return peer && (peer->flags & WARDER_PEER_HOST);
+}
+
 /* A target that the pod may claim: its own, or the link-local address that it speaks from (or tries
  * out). */
 static __always_inline bool nd_may_claim(const struct flow *f, const struct warder_addr *target,
 					 bool trying)
 {
+	if (addr_is_link_local(target) && host_holds(target))
+		return false;
 	if (addr_is_link_local(target))
 		return trying || addr_equal(target, &f->src) || flow_owns(f, target, false);
 	return flow_owns(f, target, false);
@@ -185,6 +195,8 @@ static __always_inline int icmp6_from_pod(struct __sk_buff *skb, struct flow *f)
 		return REFUSE(f, LINK, MALFORMED);
 	if (!addr_is_zero(&f->src) && !addr_is_link_local(&f->src) && !flow_owns(f, &f->src, false))
 		return REFUSE(f, LINK, SPOOFED_SOURCE);
+	if (addr_is_link_local(&f->src) && host_holds(&f->src))
+		return REFUSE(f, LINK, SPOOFED_NEIGHBOUR);
 	if (type == ND_ROUTER_SOLICIT)
 		bad = nd_options(skb, f, f->l4 + 8, f->l4 + 8 + f->payload, addr_is_zero(&f->src));
 	else

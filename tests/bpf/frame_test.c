@@ -198,6 +198,12 @@ static void test_neighbour_discovery(void)
 		{ "advert of another's", 136, "fd00::1", "ff02::1", "fd00::2", 2, 1, 255, R(SPOOFED_NEIGHBOUR) },
 		{ "advert of another's link-local", 136, "fd00::1", "ff02::1", "fe80::9", 2, 1, 255, R(SPOOFED_NEIGHBOUR) },
 		{ "advert, another's MAC", 136, "fd00::1", "ff02::1", "fd00::1", 2, 2, 255, R(SPOOFED_NEIGHBOUR) },
+		{ "advert of the gateway's link-local", 136, "fe80::f", "fe80::9", "fe80::f", 2, 1, 255, R(SPOOFED_NEIGHBOUR) },
+		{ "advert of it as itself", 136, "fd00::1", "fe80::9", "fe80::f", 2, 1, 255, R(SPOOFED_NEIGHBOUR) },
+		{ "solicit as the gateway", 135, "fe80::f", "ff02::1:ff00:9", "fd00::9", 1, 1, 255, R(SPOOFED_NEIGHBOUR) },
+		{ "duplicate detection of the gateway's", 135, "::", "ff02::1:ff00:f", "fe80::f", 0, 0, 255, R(SPOOFED_NEIGHBOUR) },
+		{ "router solicit as the gateway", 133, "fe80::f", "ff02::2", "fd00::9", 0, 0, 255, R(SPOOFED_NEIGHBOUR) },
+		{ "solicit of the gateway", 135, "fe80::1", "ff02::1:ff00:f", "fe80::f", 1, 1, 255, R(ALLOWED_NEIGHBOUR) },
 		{ "advert from nobody", 136, "::", "ff02::1", "fd00::1", 2, 1, 255, R(SPOOFED_NEIGHBOUR) },
 	};
 	const struct row others[] = {

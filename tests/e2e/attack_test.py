@@ -182,6 +182,10 @@ def neighbours():
         rows += [("advert of " + a, "spoofed-neighbour", advert(w, a)) for a in (w.closed.ip(6), gateway)]
         rows += [("advert with another MAC", "spoofed-neighbour", advert(w, w.open.ip(6), option=FORGED_MAC)),
                  ("advert in another's name", "spoofed-source", advert(w, w.closed.ip(6), src=w.closed.ip(6)))]
+        if w.c.topology == "bridged":
+            # The bridge's MAC is 0a:58:0a:f4:00:01: this address is what a router there is known by.
+            router = "fe80::858:aff:fef4:1"
+            rows += [("advert of the bridge's " + router, "spoofed-neighbour", advert(w, router, src=s)) for s in (router, w.open.ip(6))]
         w.send(w.open, rows[1:])
         if own is None:
             w.send(w.open, rows[:1])

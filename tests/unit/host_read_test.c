@@ -206,6 +206,13 @@ static void address_list(void)
 	list = warder_addresses_list(addresses, &n);
 	CU_ASSERT_EQUAL_FATAL(n, 2);
 	CU_ASSERT(list[0].b[15] == 1 && list[1].b[15] == 9);
+	/* A bridge's link-local address may be many pods' gateway. */
+	CU_ASSERT(warder_addresses_bridge(addresses, 4, true));
+	list = warder_addresses_list(addresses, &n);
+	CU_ASSERT(n == 3 && list[2].b[0] == 0xfe);
+	CU_ASSERT(warder_addresses_bridge(addresses, 4, false));
+	warder_addresses_list(addresses, &n);
+	CU_ASSERT_EQUAL(n, 2);
 	CU_ASSERT(warder_addresses_ignore(addresses, 4, true));
 	warder_addresses_list(addresses, &n);
 	CU_ASSERT_EQUAL(n, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The node's own addresses: a table of (interface, address, prefix) as the kernel has it, and the
- * sorted list of what pods may call "the host".  Left out: link-local IPv6 addresses (not unique),
+ * sorted list of what pods may call "the host".  Left out: link-local IPv6 addresses (not unique; but a
+ * bridge's, which may be the gateway of many pods, and none of these may claim it),
  * loopback addresses (a packet with one never passes between namespaces lawfully), and interfaces
  * that only hold Services' addresses.
  */
@@ -23,14 +24,14 @@ struct entry {
 	UT_hash_handle hh;
 };
 
-struct ignored {
+struct interface {
 	__u32 ifindex;
 	UT_hash_handle hh;
 };
 
 struct warder_addresses {
 	struct entry *entries;
-	struct ignored *ignored;
+	struct interface *ignored, *bridges;
 	bool cut;
 	bool stale; /* list is older than entries */
 	struct warder_addr *list;
@@ -48,19 +49,26 @@ static void entry_free(struct warder_addresses *addresses, struct entry *entry)
 	free(entry);
 }
 
+static void free_set(struct interface **set)
+{
+	struct interface *one, *next;
+
+	HASH_ITER (hh, *set, one, next) {
+		HASH_DEL(*set, one);
+		free(one);
+	}
+}
+
 void warder_addresses_free(struct warder_addresses *addresses)
 {
 	struct entry *entry, *next;
-	struct ignored *ignored, *next_ignored;
 
 	if (!addresses)
 		return;
 	HASH_ITER (hh, addresses->entries, entry, next)
 		entry_free(addresses, entry);
-	HASH_ITER (hh, addresses->ignored, ignored, next_ignored) {
-		HASH_DEL(addresses->ignored, ignored);
-		free(ignored);
-	}
+	free_set(&addresses->ignored);
+	free_set(&addresses->bridges);
 	free(addresses->list);
 	free(addresses);
 }
@@ -169,25 +177,41 @@ int warder_addresses_ask(struct warder_addresses *addresses, struct warder_netli
 	return 0;
 }
 
+/* Whether it changed. */
+static bool put_interface(struct interface **set, __u32 ifindex, bool is_in)
+{
+	struct interface *one;
+
+	HASH_FIND(hh, *set, &ifindex, sizeof(ifindex), one);
+	if (is_in == !!one)
+		return false;
+	if (one) {
+		HASH_DEL(*set, one);
+		free(one);
+		return true;
+	}
+	one = calloc(1, sizeof(*one));
+	if (!one)
+		return false;
+	one->ifindex = ifindex;
+	HASH_ADD(hh, *set, ifindex, sizeof(one->ifindex), one);
+	return true;
+}
+
 bool warder_addresses_ignore(struct warder_addresses *addresses, __u32 ifindex, bool is_ignored)
 {
-	struct ignored *ignored;
+	bool changed = put_interface(&addresses->ignored, ifindex, is_ignored);
 
-	HASH_FIND(hh, addresses->ignored, &ifindex, sizeof(ifindex), ignored);
-	if (is_ignored == !!ignored)
-		return false;
-	if (ignored) {
-		HASH_DEL(addresses->ignored, ignored);
-		free(ignored);
-	} else {
-		ignored = calloc(1, sizeof(*ignored));
-		if (!ignored)
-			return false;
-		ignored->ifindex = ifindex;
-		HASH_ADD(hh, addresses->ignored, ifindex, sizeof(ignored->ifindex), ignored);
-	}
-	addresses->stale = true;
-	return true;
+	addresses->stale |= changed;
+	return changed;
+}
+
+bool warder_addresses_bridge(struct warder_addresses *addresses, __u32 ifindex, bool is_bridge)
+{
+	bool changed = put_interface(&addresses->bridges, ifindex, is_bridge);
+
+	addresses->stale |= changed;
+	return changed;
 }
 
 bool warder_addresses_link_gone(struct warder_addresses *addresses, __u32 ifindex)
@@ -202,6 +226,7 @@ bool warder_addresses_link_gone(struct warder_addresses *addresses, __u32 ifinde
 		changed = true;
 	}
 	changed |= warder_addresses_ignore(addresses, ifindex, false);
+	changed |= warder_addresses_bridge(addresses, ifindex, false);
 	addresses->stale |= changed;
 	return changed;
 }
@@ -210,15 +235,17 @@ static bool is_own(const struct warder_addresses *addresses, const struct entry 
 {
 	static const struct warder_addr loopback6 = {.b = {[15] = 1}};
 	const struct warder_addr *addr = &entry->key.addr;
-	const struct ignored *ignored;
+	const struct interface *one;
 
-	HASH_FIND(hh, addresses->ignored, &entry->key.ifindex, sizeof(__u32), ignored);
-	if (ignored)
+	HASH_FIND(hh, addresses->ignored, &entry->key.ifindex, sizeof(__u32), one);
+	if (one)
 		return false;
 	if (warder_addr_is4(addr))
 		return addr->b[12] != 127;
-	if (addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80)
-		return false;
+	if (addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80) {
+		HASH_FIND(hh, addresses->bridges, &entry->key.ifindex, sizeof(__u32), one);
+		return one;
+	}
 	return memcmp(addr, &loopback6, sizeof(*addr)) != 0;
 }
 

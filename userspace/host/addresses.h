@@ -31,6 +31,8 @@ bool warder_addresses_event(struct warder_addresses *addresses, const struct nlm
 /* Interfaces whose addresses are not the node's (kube-ipvs0): named by ifindex as links come and
  * go. */
 bool warder_addresses_ignore(struct warder_addresses *addresses, __u32 ifindex, bool ignored);
+/* Interfaces that many pods are behind: their link-local addresses count, else none does. */
+bool warder_addresses_bridge(struct warder_addresses *addresses, __u32 ifindex, bool is_bridge);
 bool warder_addresses_link_gone(struct warder_addresses *addresses, __u32 ifindex);
 
 /* Sorted, unique, borrowed until the next call that is not this one.  NULL where there is no

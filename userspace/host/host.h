@@ -74,8 +74,8 @@ void warder_host_close(struct warder_host *host);
 
 /* Borrowed until the next turn of the loop; sorted by uid. */
 const struct warder_host_pod *warder_host_pods(const struct warder_host *host, size_t *ret_n);
-/* The node's own addresses: every interface but kube-ipvs0, less fe80::/10, 127.0.0.0/8 and ::1;
- * sorted, unique. */
+/* The node's own addresses: every interface but kube-ipvs0, less 127.0.0.0/8, ::1 and
+ * fe80::/10 but for bridges'; sorted, unique. */
 const struct warder_addr *warder_host_addrs(const struct warder_host *host, size_t *ret_n);
 /*
  * What the caller knows of pods that run here.  A process that is still in the agent's own

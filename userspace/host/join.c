@@ -142,7 +142,9 @@ void host_link_put(struct warder_host *host, const struct warder_link_message *m
 		ask_again(host, link);
 	link->named = host->pattern && !fnmatch(host->pattern, link->now.name, 0);
 	if (warder_addresses_ignore(host->addresses, link->ifindex,
-				    !strcmp(link->now.name, services_only)))
+				    !strcmp(link->now.name, services_only)) |
+	    warder_addresses_bridge(host->addresses, link->ifindex,
+				    !strcmp(link->now.kind, "bridge")))
 		host->changed = true;
 	if (link->named)
 		host_link_tell_new(host, link);
