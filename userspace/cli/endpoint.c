@@ -20,6 +20,18 @@ static void cell_count(struct warderctl_table *table, const json_t *counts)
 	warderctl_cell(table, "%s", warderctl_count(warderctl_number(counts, "packets"), text));
 }
 
+/* The pod; of a link that is held, since whose it is is not known, the link's name. */
+static void name_cell(struct warderctl_table *table, const json_t *endpoint)
+{
+	const json_t *link = json_array_get(json_object_get(endpoint, "links"), 0);
+
+	if (json_is_string(json_object_get(endpoint, "pod")))
+		warderctl_cell(table, "%s/%s", warderctl_text(endpoint, "namespace"),
+			       warderctl_text(endpoint, "pod"));
+	else
+		warderctl_cell(table, "(link %s)", link ? warderctl_text(link, "name") : "?");
+}
+
 static void list(const struct warderctl_call *call, const json_t *result)
 {
 	static const char *const headers[] = {"ENDPOINT", "SERVICEACCOUNT", "ADDRESS",	"STATE",
@@ -34,8 +46,7 @@ static void list(const struct warderctl_call *call, const json_t *result)
 		const char *first = json_string_value(json_array_get(addresses, 0));
 		bool audit = !strcmp(warderctl_text(endpoint, "mode"), "audit");
 
-		warderctl_cell(table, "%s/%s", warderctl_text(endpoint, "namespace"),
-			       warderctl_text(endpoint, "pod"));
+		name_cell(table, endpoint);
 		warderctl_cell(table, "%s", warderctl_text(endpoint, "service_account"));
 		warderctl_cell(table, json_array_size(addresses) > 1 ? "%s +%zu" : "%s",
 			       first ? first : "-", json_array_size(addresses) - 1);
