@@ -19,9 +19,9 @@
 #include <sys/prctl.h>
 
 #include "base/cleanup.h"
+#include "bench/parse.skel.h"
 #include "datapath/state.h"
 #include "objects.h"
-#include "bench/parse.skel.h"
 #include "traffic.h"
 
 #define CELL_PEERS 1000

@@ -24,10 +24,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "bench/parse.skel.h"
 #include "bpf/packet.h"
 #include "datapath/state.h"
 #include "objects.h"
-#include "bench/parse.skel.h"
 
 #define REPEAT	    100000
 #define ROWS	    40
