@@ -15,11 +15,11 @@
 	})
 
 /* The same for a descriptor that cleanup_close would close. */
-#define TAKE_FD(fd)                 \
-	({                          \
-		int taken_ = (fd);  \
-		(fd) = -1;          \
-		taken_;             \
+#define TAKE_FD(fd)                                                                                \
+	({                                                                                         \
+		int taken_ = (fd);                                                                 \
+		(fd) = -1;                                                                         \
+		taken_;                                                                            \
 	})
 
 static inline void cleanup_free(void *pointer)
