@@ -10,7 +10,7 @@
  *   2. a frame that can be read, of its own MAC
  *   3. ARP, neighbour discovery, group membership, DHCP: against its own addresses
  *   4. its own source address
- *   5. no tunnel toward any node
+ *   5. no tunnel toward any node, nor what this node's stack takes for itself
  *   6. itself; its own node's host stack (no Service's frontend)
  *   7. policy
  * To the pod:
@@ -101,6 +101,49 @@ static __always_inline bool tunnel_is(const struct flow *f)
 	return false;
 }
 
+/*
+ * Whether this node's own stack would take the packet, though the address is not listed as a node's: a
+ * group that every host is in, a broadcast or anycast address of one of its networks, a link-local or
+ * loopback address.  The kernel's own table knows; what it would not send on ends here.
+ */
+GLOBAL int ends_here(struct __sk_buff *skb, struct flow *f)
+{
+	struct bpf_fib_lookup fib = {};
+	int answer;
+
+	if (!f || addr_is_group(&f->dst, f->v4) || (!f->v4 && addr_is_link_local(&f->dst)))
+		return 1;
+	fib.ifindex = f->link;
+	if (f->v4) {
+		fib.family = AF_INET;
+		fib.src[0] = f->src.w[3];
+		fib.dst[0] = f->dst.w[3];
+	} else {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.src, &f->src, 16);
+		__builtin_memcpy(fib.dst, &f->dst, 16);
+	}
+	answer = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	return answer != FIB_SUCCESS && answer != FIB_UNSUPP_LWT && answer != FIB_NO_NEIGH &&
+	       answer != FIB_FRAG_NEEDED;
+}
+
+/* A tunnel packet that a node may unpack: toward a pod, or a Service's very port, it is a protocol like
+ * others. */
+static __always_inline bool tunnel_is_refused(struct __sk_buff *skb, struct flow *f, __u16 flags)
+{
+	if (!tunnel_is(f))
+		return false;
+	if (flags & (WARDER_PEER_NODE | WARDER_PEER_HOST))
+		return true;
+	if (flags & WARDER_PEER_POD)
+		return false;
+	if ((flags & WARDER_PEER_SERVICE) && f->fragment != FRAGMENT_LATER &&
+	    frontend_is(&f->dst, f->dport, f->protocol))
+		return false;
+	return ends_here(skb, f);
+}
+
 /* Where a pod's packet goes: an exception or policy. */
 static __always_inline int judge_destination(struct __sk_buff *skb, struct flow *f,
 					     const struct warder_slot *slot)
@@ -113,7 +156,7 @@ static __always_inline int judge_destination(struct __sk_buff *skb, struct flow 
 	flags = peer->flags;
 	f->peer_flags = flags;
 	peer_set(f, peer, peer->class);
-	if ((flags & (WARDER_PEER_NODE | WARDER_PEER_HOST)) && tunnel_is(f))
+	if (tunnel_is_refused(skb, f, flags))
 		return REFUSE(f, POD, TUNNEL);
 	if (slot_owns(slot, f->slot, f->generation, f->slot_flags, &f->dst, f->v4))
 		return WARDER_REASON_ALLOWED_SELF;

@@ -15,6 +15,26 @@
 #define WARDER_ACT_NEXT (-1)
 #define WARDER_ACT_DROP 2
 
+/* include/uapi/linux/bpf.h: what a lookup answers where the packet would be sent on. */
+#define FIB_SUCCESS	0
+#define FIB_UNSUPP_LWT	6
+#define FIB_NO_NEIGH	7
+#define FIB_FRAG_NEEDED 8
+
+/* The same header: 64 bytes on every kernel; only the fields that a question has are named. */
+struct bpf_fib_lookup {
+	__u8 family;
+	__u8 l4_protocol;
+	__be16 sport, dport;
+	__u16 tot_len;
+	__u32 ifindex;
+	__u32 flowinfo;
+	__u32 src[4];
+	__u32 dst[4];
+	__u32 rest[4];
+};
+_Static_assert(sizeof(struct bpf_fib_lookup) == 64, "layout");
+
 #define AF_INET	 2
 #define AF_INET6 10
 

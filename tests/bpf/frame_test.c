@@ -258,6 +258,13 @@ static void test_tunnel(void)
 		{ "ESP", { "10.1.0.1", "10.0.0.2", 50, .payload = 40 }, R(TUNNEL) },
 		{ "VXLAN", { "10.1.0.1", "10.0.0.1", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
 		{ "VXLAN v6", { "fd00::1", "fd00:f::2", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "VXLAN to all hosts", { "10.1.0.1", "224.0.0.1", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "VXLAN to all hosts v6", { "fd00::1", "ff02::1", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "VXLAN in broadcast", { "10.1.0.1", "255.255.255.255", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "VXLAN to a network's broadcast", { "10.1.0.1", "127.255.255.255", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "VXLAN to the gateway's link-local", { "fd00::1", "fe80::9", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "VXLAN to the node's loopback", { "10.1.0.1", "127.0.0.1", UDP, 4, 8472, .payload = 40 }, R(TUNNEL) },
+		{ "IPIP to all hosts", { "10.1.0.1", "224.0.0.1", 4, .payload = 40 }, R(TUNNEL) },
 		{ "UDP beside it", { "10.1.0.1", "10.0.0.1", UDP, 4, 8473 }, R(ALLOWED_HOST) },
 		{ "IPIP to a pod", { "10.1.0.1", "10.1.0.3", 4, .payload = 40 }, R(ALLOWED) },
 		{ "VXLAN to a pod", { "10.1.0.1", "10.1.0.3", UDP, 4, 8472, .payload = 40 }, R(ALLOWED) },
@@ -266,6 +273,7 @@ static void test_tunnel(void)
 	WORLD_START();
 	world_allow(WARDER_EGRESS, POD_C, ALL_PORTS);
 	world_allow(WARDER_EGRESS, NODE, ALL_PORTS);
+	world_allow(WARDER_EGRESS, WORLD, ALL_PORTS);
 	RUN(true, rows);
 }
 
