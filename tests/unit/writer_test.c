@@ -247,6 +247,37 @@ static void test_failing(void)
 	CU_ASSERT_EQUAL(warder_writer_close(writer, 10), 1);
 }
 
+/* A FIFO needs no reader to begin with: the lines wait for one, and enforcement does not. */
+static void test_fifo(void)
+{
+	struct warder_writer_stats stats;
+	struct warder_writer *writer;
+	struct warder_error error;
+	char buffer[16];
+	int fd;
+
+	begin();
+	CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+	CU_ASSERT_EQUAL_FATAL(warder_writer_open(path, 0, &writer, &error), 0);
+	CU_ASSERT_TRUE(line(writer, "waits"));
+	do {
+		usleep(1000);
+		warder_writer_stats(writer, &stats);
+	} while (!stats.errors);
+	CU_ASSERT_EQUAL(stats.failing, ENXIO);
+	CU_ASSERT_EQUAL(stats.pending, 6);
+	fd = open(path, O_RDONLY | O_CLOEXEC); /* until the writer looks again */
+	CU_ASSERT_EQUAL(read(fd, buffer, sizeof(buffer)), 6);
+	close(fd);
+	CU_ASSERT_EQUAL(warder_writer_close(writer, 1000), 0);
+
+	/* Closed in time, and what nobody read is told. */
+	CU_ASSERT_EQUAL_FATAL(warder_writer_open(path, 0, &writer, &error), 0);
+	CU_ASSERT_TRUE(line(writer, "nobody"));
+	CU_ASSERT_EQUAL(warder_writer_close(writer, 100), 1);
+	end();
+}
+
 static void test_clock(void)
 {
 	struct warder_clock clock = {0};
@@ -273,6 +304,7 @@ static const struct suite_test tests[] = {
 	{"appends", test_appends},     {"rename and reopen", test_rename},
 	{"full disk", test_full_disk}, {"partial writes", test_partial_writes},
 	{"slow pipe", test_slow_pipe}, {"torn file", test_torn},
-	{"failing", test_failing},     {"clock", test_clock},
+	{"failing", test_failing},     {"fifo", test_fifo},
+	{"clock", test_clock},
 };
 SUITE("writer", tests)

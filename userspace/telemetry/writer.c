@@ -30,7 +30,8 @@ struct buffer {
 
 struct warder_writer {
 	char *path; /* NULL: stdout */
-	int fd, wake;
+	int fd;	    /* -1: a FIFO that nobody has opened to read yet; lines wait */
+	int wake;
 	bool socket;
 	bool torn; /* the file ends within a line: an agent before was killed, or its disk was full */
 	pthread_t thread;
@@ -45,6 +46,14 @@ struct warder_writer {
 static int open_file(const char *path)
 {
 	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+}
+
+/* fifo(7): open to write says ENXIO until someone reads; it says that of a socket too. */
+static bool lacks_reader(const char *path, int err)
+{
+	struct stat st;
+
+	return err == -ENXIO && !stat(path, &st) && S_ISFIFO(st.st_mode);
 }
 
 /* Whether a regular file ends without the end of a line. */
@@ -76,6 +85,10 @@ static int open_stdout(bool *ret_socket)
 
 static ssize_t write_some(struct warder_writer *writer, const char *bytes, size_t n)
 {
+	if (writer->fd < 0) {
+		errno = ENXIO;
+		return -1;
+	}
 	return writer->socket ? send(writer->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL)
 			      : write(writer->fd, bytes, n);
 }
@@ -115,9 +128,13 @@ static void look_for_move(struct warder_writer *writer)
 	if (!writer->path || (!wanted && !is_moved(writer)))
 		return;
 	fd = open_file(writer->path);
-	if (fd < 0)
-		return count_error(writer); /* the old file takes what comes until it works */
-	close(writer->fd);
+	if (fd < 0) { /* the old file, if any, takes what comes until it works */
+		if (writer->fd >= 0)
+			count_error(writer);
+		return;
+	}
+	if (writer->fd >= 0)
+		close(writer->fd);
 	writer->fd = fd;
 	writer->torn = is_torn(writer->path);
 }
@@ -269,8 +286,8 @@ int warder_writer_open(const char *path, size_t memory, struct warder_writer **r
 	writer->path = to_stdout ? NULL : strdup(path);
 	writer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	writer->fd = to_stdout ? open_stdout(&writer->socket) : open_file(path);
-	if (writer->fd < 0) {
-		err = to_stdout ? writer->fd : -errno;
+	err = writer->fd >= 0 ? 0 : to_stdout ? writer->fd : -errno;
+	if (err && (to_stdout || !lacks_reader(path, err))) {
 		warder_error_set(error, err, "cannot open %s for alerts: %s",
 				 to_stdout ? "stdout" : path, strerror(-err));
 		goto failed;
