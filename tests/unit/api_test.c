@@ -360,6 +360,30 @@ static void test_many_clients(void)
 	stop();
 }
 
+/* Connections that are only held open keep nobody out: the quietest one goes. */
+static void test_idle_clients(void)
+{
+	struct seen seen = {0};
+	struct warder_error error;
+	int fds[WARDER_API_CLIENTS_MAX];
+	unsigned closed = 0;
+
+	start();
+	for (int i = 0; i < WARDER_API_CLIENTS_MAX; i++)
+		fds[i] = raw();
+	while (ask("{\"call\":\"echo\",\"value\":2}", &seen, &error) == -EREMOTEIO)
+		usleep(10000);
+	CU_ASSERT_EQUAL(seen.n, 1);
+	for (int i = 0; i < WARDER_API_CLIENTS_MAX; i++) {
+		char byte;
+
+		closed += recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0;
+		close(fds[i]);
+	}
+	CU_ASSERT_EQUAL(closed, 1);
+	stop();
+}
+
 static void test_slow_reader(void)
 {
 	struct seen seen = {0};
@@ -483,6 +507,7 @@ static const struct suite_test tests[] = {
 	{"garbage", test_garbage},
 	{"huge and deep lines", test_huge_line},
 	{"many half-open clients", test_many_clients},
+	{"idle clients", test_idle_clients},
 	{"slow reader", test_slow_reader},
 	{"sockets: stale, taken, too long", test_sockets},
 	{"not an agent", test_not_an_agent},

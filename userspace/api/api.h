@@ -17,8 +17,9 @@
 
 #define WARDER_RUN_DIR	       "/run/warder" /* by default */
 #define WARDER_API_SOCKET      WARDER_RUN_SOCKET
-#define WARDER_API_LINE_MAX    (1 << 20)  /* bytes of one request, and of what waits behind it */
-#define WARDER_API_CLIENTS_MAX 64	  /* the next one is told so and closed */
+#define WARDER_API_LINE_MAX    (1 << 20) /* bytes of one request, and of what waits behind it */
+#define WARDER_API_CLIENTS_MAX 64	 /* the next one takes a quiet one's place or is told so */
+#define WARDER_API_QUIET_MS    1000 /* so long without a request, where another wants its place */
 #define WARDER_API_BACKLOG_MAX (64 << 20) /* bytes not read by a client before it is closed */
 #define WARDER_API_IDLE_MS     60000	  /* without a whole request, while nothing is asked */
 

@@ -283,6 +283,18 @@ static void on_sweep(uv_timer_t *timer)
 		client_close(client);
 }
 
+/* Whoever holds connections open without asking must not keep others out. */
+static void make_room(struct warder_api *api)
+{
+	struct warder_api_client *client, *quiet = NULL;
+
+	DL_FOREACH(api->clients, client)
+	if (!client->busy && (!quiet || client->idle_since < quiet->idle_since))
+		quiet = client;
+	if (quiet && uv_now(api->loop) - quiet->idle_since >= WARDER_API_QUIET_MS)
+		client_close(quiet);
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
 	struct warder_api *api = server->data;
@@ -301,6 +313,8 @@ static void on_connection(uv_stream_t *server, int status)
 		uv_timer_start(&api->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	if (uv_accept(server, (uv_stream_t *)&client->pipe) < 0)
 		return client_close(client);
+	if (api->n_clients > WARDER_API_CLIENTS_MAX)
+		make_room(api);
 	if (api->n_clients > WARDER_API_CLIENTS_MAX) {
 		warder_api_fail(client, "the agent serves %d clients already: try again",
 				WARDER_API_CLIENTS_MAX);
