@@ -178,6 +178,17 @@ static __always_inline int state_answers_entry(struct flow *f, bool *ret_settled
 	if (!budget)
 		return 0;
 	if (!flow->answers) {
+		/*
+		 * Where many wait too, a lone question's flow ends with its answer: a busy DNS
+		 * server's would else hold their places for 30 s, and new ones be refused.
+		 */
+		if (f->protocol == IPPROTO_UDP && flow->forward < 2 &&
+		    budget_is_full(budget->answered) && budget_is_full(budget->unanswered * 2)) {
+			if (!bpf_map_delete_elem(&flows, &key))
+				__sync_fetch_and_add(&budget->unanswered, -1);
+			*ret_settled = false;
+			return 1;
+		}
 		/* Where too many are answered this one stays among the unanswered, and lives on as
 		 * such. */
 		if (!budget_is_full(budget->answered) &&

@@ -214,6 +214,23 @@ static void test_budget(void)
 			18);
 }
 
+/* Rule: a server whose clients ask once each never runs out of places, however many they are. */
+static void test_busy_server(void)
+{
+	WORLD_START();
+	world_allow(WARDER_INGRESS, POD_C, BIT(UDP_53));
+	for (__u16 port = 40000; port < 40100; port++) {
+		CU_ASSERT_EQUAL(IN("10.1.0.3", "10.1.0.1", UDP, port, 53), R(ALLOWED));
+		CU_ASSERT_EQUAL(OUT("10.1.0.1", "10.1.0.3", UDP, 53, port), R(ALLOWED_FLOW));
+	}
+	CU_ASSERT_EQUAL(budget(WARDER_INGRESS).answered, 16);
+	CU_ASSERT_EQUAL(budget(WARDER_INGRESS).answered + budget(WARDER_INGRESS).unanswered,
+			flows());
+	/* The first still have their flows; the last had its one answer. */
+	CU_ASSERT_EQUAL(OUT("10.1.0.1", "10.1.0.3", UDP, 53, 40000), R(ALLOWED_FLOW));
+	CU_ASSERT_EQUAL(OUT("10.1.0.1", "10.1.0.3", UDP, 53, 40099), R(POLICY));
+}
+
 /* Rule: an echo reply belongs to a request, by its identifier. */
 static void test_echo(void)
 {
@@ -379,6 +396,7 @@ static const struct suite_test tests[] = {
 	{"generation", test_generation},
 	{"no_entry", test_no_entry},
 	{"budget", test_budget},
+	{"busy_server", test_busy_server},
 	{"echo", test_echo},
 	{"sctp", test_sctp},
 	{"opaque", test_opaque},
