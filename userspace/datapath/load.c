@@ -48,7 +48,7 @@ int warder_maps_add(struct warder_maps *maps, const char *name, int fd)
 		close(fd);
 		return -E2BIG;
 	}
-	strcpy(maps->v[maps->n].name, name);
+	snprintf(maps->v[maps->n].name, WARDER_MAP_NAME, "%s", name);
 	maps->v[maps->n++].fd = fd;
 	return 0;
 }

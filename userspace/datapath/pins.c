@@ -42,7 +42,7 @@ static int make_directories(const char *path)
 
 	if (strlen(path) >= sizeof(part))
 		return -ENAMETOOLONG;
-	strcpy(part, path);
+	snprintf(part, sizeof(part), "%s", path);
 	for (char *slash = part + 1; *slash; slash++) {
 		if (*slash != '/')
 			continue;
@@ -72,7 +72,7 @@ static int ensure_bpffs(const char *bpffs, struct warder_error *error)
 	const char *parent;
 	int rc;
 
-	strcpy(copy, bpffs);
+	snprintf(copy, sizeof(copy), "%s", bpffs);
 	parent = dirname(copy);
 	if (is_bpffs(bpffs) || is_bpffs(parent))
 		return 0;
