@@ -139,7 +139,7 @@ static __always_inline bool tunnel_is_refused(struct __sk_buff *skb, struct flow
 	if (flags & WARDER_PEER_POD)
 		return false;
 	if ((flags & WARDER_PEER_SERVICE) && f->fragment != FRAGMENT_LATER &&
-	    frontend_is(&f->dst, f->dport, f->protocol))
+	    frontend_find(&f->dst, f->dport, f->protocol))
 		return false;
 	return ends_here(skb, f);
 }
@@ -160,14 +160,14 @@ static __always_inline int judge_destination(struct __sk_buff *skb, struct flow 
 		return REFUSE(f, POD, TUNNEL);
 	if (slot_owns(slot, f->slot, f->generation, f->slot_flags, &f->dst, f->v4))
 		return WARDER_REASON_ALLOWED_SELF;
-	f->peer_service = service_is(flags, &f->dst, f->dport, f->protocol);
-	if ((flags & WARDER_PEER_HOST) && !f->peer_service &&
+	f->peer_service = service_class(flags, f->peer_class, &f->dst, f->dport, f->protocol);
+	if ((flags & WARDER_PEER_HOST) && f->peer_service == NO_SERVICE &&
 	    !(f->slot_flags & WARDER_SLOT_JUDGE_HOST))
 		return WARDER_REASON_ALLOWED_HOST;
 	if (f->slot_flags & WARDER_SLOT_HOLD)
 		return REFUSE(f, POD, HOLD);
 	/* What answers to a node's frontend address is the NAT's, not the node's. */
-	if (f->peer_service && (flags & (WARDER_PEER_NODE | WARDER_PEER_HOST)))
+	if (f->peer_service != NO_SERVICE && (flags & (WARDER_PEER_NODE | WARDER_PEER_HOST)))
 		peer_set(f, peer, peer->cidr_class);
 	return judge(skb, f);
 }
@@ -241,7 +241,7 @@ static __always_inline int judge_source(struct __sk_buff *skb, struct flow *f)
 		return REFUSE(f, POD, INTERNAL);
 	flags = peer->flags;
 	f->peer_flags = flags;
-	f->peer_service = service_is(flags, &f->src, f->sport, f->protocol);
+	f->peer_service = service_class(flags, peer->class, &f->src, f->sport, f->protocol);
 	if (!(flags & WARDER_PEER_HOST) || !skb->ingress_ifindex) {
 		peer_set(f, peer, peer->class);
 		return -1;
@@ -404,6 +404,7 @@ int warder_from_pod(struct __sk_buff *skb)
 		.direction = WARDER_EGRESS,
 		.hook = WARDER_HOOK_FROM_POD,
 		.netnsid = -1,
+		.peer_service = NO_SERVICE,
 	};
 	int action = finish(skb, &f, judge_from_pod(skb, &f));
 
@@ -420,6 +421,7 @@ int warder_to_pod(struct __sk_buff *skb)
 		.direction = WARDER_INGRESS,
 		.hook = WARDER_HOOK_TO_POD,
 		.netnsid = -1,
+		.peer_service = NO_SERVICE,
 	};
 
 	return finish(skb, &f, judge_to_pod(skb, &f));

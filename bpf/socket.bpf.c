@@ -14,7 +14,7 @@
  *      covers yet is refused here.
  *   4. Loopback, multicast, link-local and the endpoint's own addresses pass: they leave by no
  *      link, or the packet hook has rules of its own for them.
- *   5. Service frontends are refused with their reason; the own node's addresses pass.
+ *   5. A Service frontend passes where all of its backends are allowed; the own node's addresses pass.
  *   6. The egress row of the endpoint's group decides; a datagram of a flow that a peer opened
  *      passes.
  *   7. Denied, and the kernel's tables say that it would leave by the link as it is: refused.
@@ -70,10 +70,23 @@ static __always_inline bool has_own_rules(const struct flow *f)
 	return d->b[0] == 0xff || (d->b[0] == 0xfe && (d->b[1] & 0xc0) == 0x80);
 }
 
+/* Rule 5: all of its backends, some or none. */
+static __always_inline int judge_service(struct flow *f, __u32 service)
+{
+	if (matrix_verdict(WARDER_EGRESS, f->group, service, WARDER_PORT_SERVICE_ALL) &
+	    VERDICT_ENFORCED)
+		return WARDER_REASON_ALLOWED;
+	if (matrix_verdict(WARDER_EGRESS, f->group, service, WARDER_PORT_SERVICE_SOME) &
+	    VERDICT_ENFORCED)
+		return REFUSE(f, SOCKET, SERVICE);
+	return REFUSE(f, SOCKET, POLICY);
+}
+
 /* Rules 4 to 6 from the maps: 0, or the reason to refuse. */
 static __always_inline int judge(struct flow *f, const struct process *p)
 {
 	const struct warder_peer *peer;
+	__u32 service;
 
 	if (slot_owns(p->slot, f->slot, f->generation, f->slot_flags, &f->dst, f->v4))
 		return WARDER_REASON_ALLOWED;
@@ -83,9 +96,11 @@ static __always_inline int judge(struct flow *f, const struct process *p)
 	f->peer_identity = peer->identity;
 	f->peer_class = peer->class;
 	f->peer_flags = peer->flags;
-	if ((f->slot_flags & WARDER_SLOT_EGRESS_ISOLATED) &&
-	    service_is(peer->flags, &f->dst, f->dport, f->protocol))
-		return REFUSE(f, SOCKET, SERVICE);
+	service = f->slot_flags & WARDER_SLOT_HOLD
+			  ? NO_SERVICE
+			  : service_class(peer->flags, peer->class, &f->dst, f->dport, f->protocol);
+	if (service != NO_SERVICE)
+		return judge_service(f, service);
 	if ((peer->flags & WARDER_PEER_HOST) && !(f->slot_flags & WARDER_SLOT_JUDGE_HOST))
 		return WARDER_REASON_ALLOWED;
 	if (f->slot_flags & WARDER_SLOT_HOLD)

@@ -9,6 +9,8 @@
 #include "lib/compat.h"
 #include "lib/maps.h"
 
+#define NO_SERVICE 0xffffffff /* no class of frontends */
+
 /* One lookup by exact address, and where that misses the longest prefix.  NULL only where the empty
  * prefix is gone. */
 static __always_inline const struct warder_peer *peer_find4(__be32 addr)
@@ -34,7 +36,8 @@ static __always_inline const struct warder_peer *peer_find(const struct warder_a
 }
 
 /* `port` in host order. */
-static __always_inline bool frontend_is(const struct warder_addr *addr, __u16 port, __u8 protocol)
+static __always_inline const struct warder_frontend *frontend_find(const struct warder_addr *addr,
+								   __u16 port, __u8 protocol)
 {
 	struct warder_frontend_key key = {
 		.addr = *addr,
@@ -42,22 +45,26 @@ static __always_inline bool frontend_is(const struct warder_addr *addr, __u16 po
 		.protocol = protocol,
 	};
 
-	return bpf_map_lookup_elem(&frontends, &key) != 0;
+	return bpf_map_lookup_elem(&frontends, &key);
 }
 
 /*
- * Whether an address and port of a peer are a Service's.  A pure Service address is one whatever
- * the port; on a node's address only the exact (address, port, protocol) counts, since the rest of
- * it is the node.
+ * The class of the backends where an address and port of a peer are a Service's, else NO_SERVICE.  A
+ * pure Service address is one whatever the port; on a node's address only the exact (address, port,
+ * protocol) counts, since the rest of it is the node.
  */
-static __always_inline bool service_is(__u16 peer_flags, const struct warder_addr *addr, __u16 port,
-				       __u8 protocol)
+static __always_inline __u32 service_class(__u16 peer_flags, __u32 peer_class,
+					   const struct warder_addr *addr, __u16 port,
+					   __u8 protocol)
 {
+	const struct warder_frontend *frontend;
+
 	if (!(peer_flags & (WARDER_PEER_SERVICE | WARDER_PEER_NODE | WARDER_PEER_HOST)))
-		return false;
-	if (!(peer_flags & (WARDER_PEER_NODE | WARDER_PEER_HOST)))
-		return true;
-	return frontend_is(addr, port, protocol);
+		return NO_SERVICE;
+	frontend = frontend_find(addr, port, protocol);
+	if (frontend)
+		return *(const volatile __u32 *)&frontend->class;
+	return peer_flags & (WARDER_PEER_NODE | WARDER_PEER_HOST) ? NO_SERVICE : peer_class;
 }
 
 /* Further addresses and prefixes of a slot, in map `own`. */

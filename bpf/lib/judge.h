@@ -3,7 +3,7 @@
  * Policy of one packet whose two sides are known.  In this order:
  *   1. an ICMP error: by the packet that it speaks of;
  *   2. a later fragment: where the pair may talk on some port of its protocol, either way;
- *   3. the packet's own direction allows it (matrix, or for a Service: egress is not isolated);
+ *   3. the packet's own direction allows it (matrix; to a Service: all of its backends);
  *   4. it is an answer: the other direction allows that, and a socket or a flow proves who began.
  * Both kinds of policy are asked at once: the enforced ones decide, and where the audited ones
  * would have refused what passes, f->would_deny says so.
@@ -15,13 +15,28 @@
 #include "lib/reply.h"
 #include "lib/verdict.h"
 
-/* What policy says of `direction` when the destination port is `port`. */
+/* What policy says of `direction`; to a Service by what is behind it, all of it. */
 static __always_inline __u32 peer_verdict(const struct flow *f, __u32 direction, __u32 peer_class,
-					  bool service, __u32 class)
+					  __u32 service, __u32 class)
 {
-	if (service && direction == WARDER_EGRESS)
-		return f->slot_flags & WARDER_SLOT_EGRESS_ISOLATED ? 0 : VERDICT_BOTH;
+	if (service != NO_SERVICE && direction == WARDER_EGRESS)
+		return matrix_verdict(direction, f->group, service, WARDER_PORT_SERVICE_ALL);
 	return matrix_verdict(direction, f->group, peer_class, class);
+}
+
+/* Why a Service is refused: one of its backends may be allowed, and which would be reached is not seen
+ * here. */
+static __always_inline int refuse_service(struct flow *f)
+{
+	if (matrix_verdict(WARDER_EGRESS, f->group, f->peer_service, WARDER_PORT_SERVICE_SOME) &
+	    VERDICT_ENFORCED)
+		return REFUSE(f, JUDGE, SERVICE);
+	return REFUSE(f, JUDGE, POLICY);
+}
+
+static __always_inline bool flow_to_service(const struct flow *f)
+{
+	return f->peer_service != NO_SERVICE && f->direction == WARDER_EGRESS;
 }
 
 static __always_inline int would_deny(struct flow *f, __u32 bits, int reason)
@@ -113,11 +128,11 @@ GLOBAL __u32 peer_verdict_apart(const struct flow *f, __u32 direction, __u32 pee
 /* An ICMP error passes where the packet inside was the pod's business and allowed: a reason. */
 GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 {
-	bool from_pod = f && f->direction == WARDER_EGRESS, service;
+	bool from_pod = f && f->direction == WARDER_EGRESS;
 	const struct warder_peer *peer;
 	const struct warder_addr *remote;
 	struct inner inner = {};
-	__u32 bits, class, reverse_class, peer_class;
+	__u32 bits, class, reverse_class, peer_class, service;
 	__u16 flags;
 	int bad;
 
@@ -142,7 +157,8 @@ GLOBAL int judge_icmp_error(struct __sk_buff *skb, struct flow *f)
 						 : port_class(inner.protocol, inner.dport);
 	reverse_class =
 		inner.fragment == FRAGMENT_LATER ? class : port_class(inner.protocol, inner.sport);
-	service = service_is(flags, remote, from_pod ? inner.sport : inner.dport, inner.protocol);
+	service = service_class(flags, peer_class, remote, from_pod ? inner.sport : inner.dport,
+				inner.protocol);
 	bits = peer_verdict_apart(f, !f->direction, peer_class, service, class) |
 	       peer_verdict_apart(f, f->direction, peer_class, service, reverse_class);
 	if (!(bits & VERDICT_ENFORCED))
@@ -158,9 +174,7 @@ static __always_inline int judge_fragment(struct flow *f)
 	if (bits != VERDICT_BOTH)
 		bits |= peer_verdict(f, !f->direction, f->peer_class, f->peer_service, class);
 	if (!(bits & VERDICT_ENFORCED))
-		return f->peer_service && f->direction == WARDER_EGRESS
-			       ? REFUSE(f, JUDGE, SERVICE)
-			       : REFUSE(f, JUDGE, FRAGMENT_PORT);
+		return REFUSE(f, JUDGE, FRAGMENT_PORT);
 	return would_deny(f, bits, WARDER_REASON_ALLOWED_FRAGMENT);
 }
 
@@ -284,9 +298,8 @@ GLOBAL int judge(struct __sk_buff *skb, struct flow *f)
 		reason = answer;
 	else
 		reason = REFUSE(f, JUDGE, POLICY);
-	if (f->peer_service && f->direction == WARDER_EGRESS && reason >= WARDER_REASON_DROP &&
-	    !(own & VERDICT_ENFORCED))
-		return REFUSE(f, JUDGE, SERVICE);
+	if (flow_to_service(f) && reason >= WARDER_REASON_DROP && !(own & VERDICT_ENFORCED))
+		return refuse_service(f);
 	if (reason < WARDER_REASON_DROP && !(own & VERDICT_AUDITED) &&
 	    (!(reverse & VERDICT_AUDITED) || answer >= WARDER_REASON_DROP))
 		f->would_deny = WARDER_REASON_POLICY;

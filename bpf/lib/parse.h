@@ -36,9 +36,11 @@ struct flow {
 	__u8 hook;	  /* enum warder_hook */
 	/* The other side, from maps peer4, peer6, cidr4, cidr6 and frontends. */
 	__u32 peer_identity, peer_class;
-	__u16 peer_flags;  /* enum warder_peer_flag */
-	__u8 peer_service; /* 1: the peer's address and port are a Service's */
-	__u8 would_deny;   /* reason of the audited policies, 0 none */
+	__u16 peer_flags; /* enum warder_peer_flag */
+	__u8 would_deny;  /* reason of the audited policies, 0 none */
+	__u8 spare;
+	__u32 peer_service; /* where the peer's address and port are a Service's: the class of its
+			       backends; else NO_SERVICE */
 	/* What the frame says, in host order. */
 	__u16 ethertype;
 	__u16 sport, dport; /* ICMP: 0 and type << 8 | code, the identifier of an echo in sport */

@@ -48,7 +48,7 @@ struct warder_cidr6_key {
 	struct warder_addr addr;
 };
 
-/* Map `frontends`: an (address, port, protocol) of a Service; its presence is the answer. */
+/* Map `frontends`: an (address, port, protocol) of a Service. */
 struct warder_frontend_key {
 	struct warder_addr addr; /* IPv4 as ::ffff:a.b.c.d */
 	__be16 port;
@@ -58,7 +58,7 @@ struct warder_frontend_key {
 _Static_assert(sizeof(struct warder_frontend_key) == 20, "layout");
 
 struct warder_frontend {
-	__u32 flags; /* 0 */
+	__u32 class; /* of its backends: column of the verdict matrix, in egress rows alone */
 };
 
 /* Map `identities`: for people and for a new agent; no program reads it. */

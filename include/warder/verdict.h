@@ -55,6 +55,9 @@ enum warder_port_class {
 	WARDER_PORT_FRAGMENT_UDP = 2,
 	WARDER_PORT_FRAGMENT_SCTP = 3,
 	WARDER_PORT_FIRST = 4,
+	/* Of a class of Service frontends: some of its backends are allowed, all of them are. */
+	WARDER_PORT_SERVICE_SOME = WARDER_PORT_OTHER,
+	WARDER_PORT_SERVICE_ALL = WARDER_PORT_FRAGMENT_TCP,
 };
 
 #endif

@@ -284,11 +284,11 @@ static void test_exceptions(void)
 		{ "own node", { "10.1.0.1", "10.0.0.1", TCP, 1, 2 }, R(ALLOWED_HOST) },
 		{ "own node v6", { "fd00::1", "fd00:f::1", TCP, 1, 2 }, R(ALLOWED_HOST) },
 		{ "another node", { "10.1.0.1", "10.0.0.2", TCP, 1, 2 }, R(POLICY) },
-		{ "NodePort on the own node", { "10.1.0.1", "10.0.0.1", TCP, 1, 30000 }, R(SERVICE) },
+		{ "NodePort on the own node", { "10.1.0.1", "10.0.0.1", TCP, 1, 30000 }, R(POLICY) },
 		{ "its port in UDP", { "10.1.0.1", "10.0.0.1", UDP, 1, 30000 }, R(ALLOWED_HOST) },
-		{ "ClusterIP", { "10.1.0.1", "10.96.0.1", TCP, 1, 443 }, R(SERVICE) },
-		{ "ClusterIP v6", { "fd00::1", "fd00:96::1", UDP, 1, 53 }, R(SERVICE) },
-		{ "ClusterIP, later fragment", { "10.1.0.1", "10.96.0.1", UDP, .fragment = OFFSET(1480), .payload = 100 }, R(SERVICE) },
+		{ "ClusterIP", { "10.1.0.1", "10.96.0.1", TCP, 1, 443 }, R(POLICY) },
+		{ "ClusterIP v6", { "fd00::1", "fd00:96::1", UDP, 1, 53 }, R(POLICY) },
+		{ "ClusterIP, later fragment", { "10.1.0.1", "10.96.0.1", UDP, .fragment = OFFSET(1480), .payload = 100 }, R(FRAGMENT_PORT) },
 		{ "itself", { "10.1.0.1", "10.1.0.1", TCP, 1, 2 }, R(ALLOWED_SELF) },
 	};
 	const struct row in[] = {
@@ -317,6 +317,10 @@ static void test_exceptions(void)
 		{ "host", { "10.0.0.1", "10.1.0.1", TCP, 1, 2 }, R(POLICY) },
 		{ "host, allowed", { "10.0.0.1", "10.1.0.1", TCP, 1, 443 }, R(ALLOWED) },
 	};
+	const struct row mixed[] = {
+		{ "ClusterIP", { "10.1.0.1", "10.96.0.1", TCP, 1, 443 }, R(SERVICE) },
+		{ "NodePort", { "10.1.0.1", "10.0.0.1", TCP, 1, 30000 }, R(SERVICE) },
+	};
 	const struct row open[] = {
 		{ "ClusterIP", { "10.1.0.1", "10.96.0.1", TCP, 1, 443 }, R(ALLOWED) },
 		{ "NodePort", { "10.1.0.1", "10.0.0.1", TCP, 1, 30000 }, R(ALLOWED) },
@@ -332,7 +336,9 @@ static void test_exceptions(void)
 	world_allow(WARDER_INGRESS, HOST, BIT(TCP_443));
 	RUN(true, judged);
 	RUN(false, judged_in);
-	world_flags(WARDER_SLOT_INGRESS_ISOLATED);
+	world_allow(WARDER_EGRESS, SERVICE, BIT(WARDER_PORT_SERVICE_SOME));
+	RUN(true, mixed);
+	world_allow(WARDER_EGRESS, SERVICE, ALL_PORTS);
 	RUN(true, open);
 }
 

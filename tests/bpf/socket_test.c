@@ -194,11 +194,11 @@ static void test_service(void)
 	CU_ASSERT_EQUAL(tcp("10.96.0.1", 443), EPERM);
 	CU_ASSERT_EQUAL(tcp("10.9.0.1", 443), EPERM);
 	CU_ASSERT_EQUAL(udp("fd96::a", 443), EPERM);
-	CU_ASSERT_EQUAL(counted(WARDER_REASON_SERVICE), 3);
+	CU_ASSERT_EQUAL(counted(WARDER_REASON_POLICY), 3);
 	CU_ASSERT_EQUAL(counted_all(), 3);
 	CU_ASSERT_EQUAL(tcp("10.9.0.1", 80), 0);      /* the node itself */
 	CU_ASSERT_EQUAL(tcp("10.96.0.1", 80), EPERM); /* a Service's address and no port of its */
-	CU_ASSERT_EQUAL(counted(WARDER_REASON_SERVICE), 4);
+	CU_ASSERT_EQUAL(counted(WARDER_REASON_POLICY), 4);
 	put_slot(0, GROUP); /* nothing isolates: passed on */
 	CU_ASSERT_EQUAL(tcp("10.96.0.1", 443), 0);
 	CU_ASSERT_EQUAL(counted_all(), 4);

@@ -204,7 +204,7 @@ static inline void world_reset(void)
 {
 	struct warder_frontend_key frontend = {
 		.addr = world_addr("10.0.0.1"), .port = htons(30000), .protocol = TCP};
-	static const struct warder_frontend present;
+	static const struct warder_frontend present = {.class = SERVICE};
 
 	world_forget();
 	world_flags(ISOLATED);

@@ -48,14 +48,24 @@ static bool is_own(const struct warder_object *pod, const struct warder_addr *ad
 	return false;
 }
 
-static bool is_frontend(const struct warder_matrix *matrix, const struct world_probe *probe)
+/* By the matrix: WARDER_REASON_ALLOWED, or why a Service is refused; -1: no Service is asked for. */
+static int service_rule(const struct warder_matrix *matrix,
+			const struct warder_matrix_endpoint *endpoint,
+			const struct world_probe *probe, const struct warder_matrix_who *who)
 {
-	for (size_t i = 0; i < matrix->n_frontends; i++)
-		if (!warder_addr_compare(&matrix->frontends[i].addr, &probe->peer) &&
-		    matrix->frontends[i].port == probe->port &&
-		    matrix->frontends[i].protocol == probe->protocol)
-			return true;
-	return false;
+	const struct warder_matrix_frontend *frontend =
+		warder_matrix_frontend_find(matrix, &probe->peer, probe->port, probe->protocol);
+	bool mixed;
+
+	if (!(who->flags & (WARDER_PEER_SERVICE | WARDER_PEER_NODE)) ||
+	    (!frontend && !(who->flags & WARDER_PEER_SERVICE)))
+		return -1;
+	if (warder_matrix_service_verdict(matrix, endpoint->group,
+					  frontend ? frontend->class : matrix->service_class,
+					  &mixed) &
+	    1)
+		return WARDER_REASON_ALLOWED;
+	return mixed ? WARDER_REASON_SERVICE : WARDER_REASON_POLICY;
 }
 
 /* What the packet hooks let pass or refuse whatever policy says; -1: policy decides. */
@@ -64,19 +74,15 @@ static int exception(const struct warder_matrix *matrix,
 		     const struct warder_matrix_who *who)
 {
 	bool node = who->flags & WARDER_PEER_HOST;
+	int rule;
 
 	if (probe->direction == WARDER_INGRESS)
 		return node && !probe->address_only ? WARDER_REASON_ALLOWED_HOST : -1;
 	if (is_own(endpoint->pod, &probe->peer))
 		return WARDER_REASON_ALLOWED_SELF;
-	if (who->flags & (WARDER_PEER_NODE | WARDER_PEER_HOST) ? is_frontend(matrix, probe)
-							       : who->flags & WARDER_PEER_SERVICE)
-		return warder_matrix_verdict(
-			       matrix, WARDER_EGRESS, endpoint->group, matrix->service_class,
-			       warder_matrix_port_class(matrix, probe->protocol, probe->port)) &
-				       1
-			       ? WARDER_REASON_ALLOWED
-			       : WARDER_REASON_SERVICE;
+	rule = service_rule(matrix, endpoint, probe, who);
+	if (rule >= 0)
+		return rule;
 	return node ? WARDER_REASON_ALLOWED_HOST : -1;
 }
 

@@ -297,6 +297,33 @@ static void test_node(void)
 		      "status.addresses[0].address", "address"));
 }
 
+/* A port without a number is no backend; host names are for nobody here. */
+static void test_slice(void)
+{
+	struct warder_object *slice = good(
+		"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{'name':"
+		"'s-1','labels':{'kubernetes.io/service-name':'s'}},'addressType':'IPv4',"
+		"'endpoints':[{'addresses':['10.1.0.1'],'conditions':{'ready':false}},"
+		"{'addresses':['10.1.0.2']}],"
+		"'ports':[{'name':'http','port':80},{'name':'x'},{'port':53,'protocol':'UDP'}]}");
+
+	CU_ASSERT(slice->slice.n_addrs == 2 && slice->slice.n_ports == 2);
+	CU_ASSERT_STRING_EQUAL(slice->slice.ports[0].name, "http");
+	CU_ASSERT(slice->slice.ports[1].port == 53 &&
+		  slice->slice.ports[1].protocol == IPPROTO_UDP);
+	warder_object_unref(slice);
+	slice = good(
+		"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{'name':"
+		"'s-1'},'addressType':'FQDN','endpoints':[{'addresses':['a.example']}]}");
+	CU_ASSERT(!slice->slice.n_addrs);
+	warder_object_unref(slice);
+	CU_ASSERT(
+		bad(-EINVAL,
+		    "{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{'name':"
+		    "'s-1'},'endpoints':[{'addresses':['10.1.0.1','no']}]}",
+		    "endpoints[0].addresses[1]", "no"));
+}
+
 static void test_service(void)
 {
 	struct warder_object *service =
@@ -531,6 +558,7 @@ static const struct suite_test tests[] = {
 	{"names", test_names},
 	{"namespace", test_namespace},
 	{"node", test_node},
+	{"slice", test_slice},
 	{"service", test_service},
 	{"kinds", test_kinds},
 	{"policies of unknown versions", test_policy_versions},

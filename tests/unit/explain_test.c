@@ -33,7 +33,22 @@
 	"'early','labels':{'app':'gitea'}},'spec':{'serviceAccountName':'gitea'}},"                \
 	"{'apiVersion':'v1','kind':'Service','metadata':{'namespace':'catalyst-openbao',"          \
 	"'name':'openbao'},'spec':{'clusterIP':'10.96.0.3','ports':[{'port':8200,"                 \
-	"'nodePort':30200}]}},"
+	"'nodePort':30200}]}},"                                                                    \
+	"{'apiVersion':'v1','kind':'Pod','metadata':{'namespace':'catalyst-openbao','name':"       \
+	"'ported'},'spec':{'nodeName':'n1','containers':[{'ports':[{'containerPort':443,"          \
+	"'hostPort':8443},{'containerPort':80,'hostPort':8080,'hostIP':'172.18.0.1'}]}]},"         \
+	"'status':{'podIP':'10.244.1.8'}},"                                                        \
+	"{'apiVersion':'v1','kind':'Service','metadata':{'namespace':'catalyst-openbao',"          \
+	"'name':'tls'},'spec':{'clusterIP':'10.96.0.4','ports':[{'name':'a','port':1},{'name':"    \
+	"'b','port':2},{'name':'c','port':3},{'name':'d','port':4}]}},"                            \
+	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{'namespace':"      \
+	"'catalyst-openbao','name':'tls-1','labels':{'kubernetes.io/service-name':'tls'}},"        \
+	"'addressType':'IPv4','endpoints':[{'addresses':['10.244.1.1']}],'ports':[{'name':'a',"    \
+	"'port':443},{'name':'b','port':8200},{'name':'c','port':443}]},"                          \
+	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{'namespace':"      \
+	"'catalyst-openbao','name':'tls-2','labels':{'kubernetes.io/service-name':'tls'}},"        \
+	"'addressType':'IPv4','endpoints':[{'addresses':['203.0.113.9'],'conditions':{'ready':"    \
+	"false}}],'ports':[{'name':'c','port':443}]},"
 #define POLICIES                                                                                   \
 	"{'apiVersion':'warder.io/v1alpha1','kind':'IdentityPolicy','metadata':{'namespace':"      \
 	"'catalyst-openbao','name':'api'},'spec':{'subject':{},'ingress':[{'from':[{"              \
@@ -146,15 +161,24 @@ static void test_exceptions(void)
 	end();
 }
 
-/* What stands behind a Service is not judged here, on the own node's NodePort neither. */
+/* A Service is what stands behind it: all, nothing, or some of it; on the own node's NodePort too. */
 static void test_service(void)
 {
 	begin();
 	ANSWER(GITEA, "10.96.0.3", "8200", "allow - allowed");
-	ANSWER(WORDPRESS, "10.96.0.3", "443",
-	       "deny - service-not-judged egress:muscatpharmacy/out");
-	ANSWER(WORDPRESS, "172.18.0.1", "30200",
-	       "deny - service-not-judged egress:muscatpharmacy/out");
+	/* Nothing stands behind it. */
+	ANSWER(WORDPRESS, "10.96.0.3", "443", "deny - policy-denied egress:muscatpharmacy/out");
+	ANSWER(WORDPRESS, "172.18.0.1", "30200", "deny - policy-denied egress:muscatpharmacy/out");
+	ANSWER(WORDPRESS, "10.96.0.4", "4", "deny - policy-denied egress:muscatpharmacy/out");
+	/* hostPorts are the own node's, on each of its addresses or on the one that is named. */
+	ANSWER(WORDPRESS, "172.18.0.1", "8443", "allow - allowed egress:muscatpharmacy/out");
+	ANSWER(WORDPRESS, "172.18.0.1", "8080", "deny - policy-denied egress:muscatpharmacy/out");
+	ANSWER(WORDPRESS, "172.18.0.1", "8444", "allow - allowed-own-node");
+	ANSWER(OPENBAO, "172.18.0.1", "8443", "allow - allowed");
+	/* Its port is not the backend's: that one counts. */
+	ANSWER(WORDPRESS, "10.96.0.4", "1", "allow - allowed egress:muscatpharmacy/out");
+	ANSWER(WORDPRESS, "10.96.0.4", "2", "deny - policy-denied egress:muscatpharmacy/out");
+	ANSWER(WORDPRESS, "10.96.0.4", "3", "deny - service-not-judged egress:muscatpharmacy/out");
 	end();
 }
 

@@ -499,3 +499,71 @@ unsigned naive_verdict(const struct world *world, const struct world_probe *prob
 	}
 	return verdict;
 }
+
+struct behind {
+	unsigned all, some, n;
+};
+
+static void ask_slice(const struct question *q, const json_t *slice, struct behind *behind)
+{
+	json_t *port, *endpoint, *text;
+	size_t i, j, k;
+
+	json_array_foreach((json_t *)naive_at(slice, "ports"), i, port)
+	{
+		if (naive_at(port, "name") || naive_at(port, "protocol"))
+			continue; /* the Service's port has no name, and is TCP */
+		json_array_foreach((json_t *)naive_at(slice, "endpoints"), j, endpoint)
+			json_array_foreach((json_t *)naive_at(endpoint, "addresses"), k, text)
+		{
+			struct world_probe probe = *q->probe;
+			struct question there = {.world = q->world, .probe = &probe};
+			unsigned verdict;
+
+			naive_addr(json_string_value(text), probe.peer.b);
+			probe.port = json_integer_value(naive_at(port, "port"));
+			naive_find_peer(&there);
+			verdict = there.own_node ? 3 : naive_verdict(q->world, &probe);
+			behind->all &= verdict;
+			behind->some |= verdict;
+			behind->n++;
+		}
+	}
+}
+
+bool naive_service(const struct world *world, const struct world_probe *probe,
+		   unsigned *ret_verdict, bool *ret_mixed)
+{
+	struct question q = {.world = world, .probe = probe};
+	const char *type = warder_addr_is4(&probe->peer) ? "IPv4" : "IPv6";
+	struct behind behind = {.all = 3};
+	json_t *service, *slice;
+	size_t i, j;
+
+	if (probe->direction != WARDER_EGRESS || probe->protocol != IPPROTO_TCP ||
+	    probe->port != 80)
+		return false;
+	naive_find_peer(&q);
+	if (q.peer != PEER_SERVICE)
+		return false;
+	json_array_foreach(world->objects, i, service)
+	{
+		if (!naive_kind_is(service, "Service") ||
+		    !naive_service_has(service, probe->peer.b))
+			continue;
+		json_array_foreach(world->objects, j, slice)
+		{
+			if (naive_kind_is(slice, "EndpointSlice") &&
+			    naive_same(naive_ns_of(slice), naive_ns_of(service)) &&
+			    naive_same(json_string_value(
+					       json_object_get(naive_at(slice, "metadata/labels"),
+							       "kubernetes.io/service-name")),
+				       naive_text(service, "metadata/name")) &&
+			    naive_same(naive_text(slice, "addressType"), type))
+				ask_slice(&q, slice, &behind);
+		}
+	}
+	*ret_verdict = behind.n ? behind.all : naive_verdict(world, probe);
+	*ret_mixed = behind.n && !(behind.all & 1) && (behind.some & 1);
+	return true;
+}

@@ -106,6 +106,13 @@ bool naive_in_block(const unsigned char addr[16], const char *cidr)
 	return true;
 }
 
+void naive_addr(const char *text, unsigned char ret[16])
+{
+	bool is4;
+
+	parse(text, ret, &is4);
+}
+
 static bool is_addr(const unsigned char addr[16], const char *other)
 {
 	unsigned char bytes[16];
@@ -161,7 +168,7 @@ static bool node_has(const json_t *node, const unsigned char addr[16])
 	return false;
 }
 
-static bool service_has(const json_t *service, const unsigned char addr[16])
+bool naive_service_has(const json_t *service, const unsigned char addr[16])
 {
 	static const char *const lists[] = {"spec/clusterIPs", "spec/externalIPs"};
 	json_t *entry;
@@ -245,7 +252,7 @@ void naive_find_peer(struct question *q)
 				q->peer_node = naive_find(world, "Node", NULL,
 							  naive_text(object, "spec/nodeName"));
 		} else if (naive_kind_is(object, "Service")) {
-			service |= service_has(object, addr);
+			service |= naive_service_has(object, addr);
 		}
 	}
 	if (node || pods != 1)

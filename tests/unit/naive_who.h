@@ -30,6 +30,9 @@ const json_t *naive_find(const struct world *world, const char *kind, const char
 /* The annotation, of this object alone. */
 bool naive_audited(const json_t *object);
 bool naive_in_block(const unsigned char addr[16], const char *cidr);
+bool naive_service_has(const json_t *service, const unsigned char addr[16]);
+/* IPv4 as ::ffff:a.b.c.d. */
+void naive_addr(const char *text, unsigned char ret[16]);
 /* Fills in who the other side is: nodes first, then pods (two are nobody), the API server, Services. */
 void naive_find_peer(struct question *q);
 

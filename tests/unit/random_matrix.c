@@ -149,6 +149,8 @@ void gene_new(struct random *random, struct gene *gene)
 		gene_endpoint(random, gene, e);
 	for (int i = 0; i < GENE_FRONTENDS; i++)
 		gene->frontends[i] = draw(random, 2);
+	for (int i = 0; i < GENE_FRONTENDS; i++)
+		gene->frontend_classes[i] = draw(random, 8);
 }
 
 /* The same meaning under other compiled numbers. */
@@ -233,6 +235,7 @@ void gene_change(struct random *random, struct gene *gene)
 			gene->endpoints[i].link_of = draw(random, GENE_ENDPOINTS);
 		gene->endpoints[i].flags &= ~WARDER_SLOT_LIVE;
 		gene->frontends[draw(random, GENE_FRONTENDS)] ^= 1;
+		gene->frontend_classes[draw(random, GENE_FRONTENDS)] = draw(random, 8);
 		break;
 	}
 }
@@ -320,8 +323,12 @@ void gene_express(struct gene *gene, struct gene_state *state)
 			};
 	for (int i = 0; i < GENE_FRONTENDS; i++)
 		if (gene->frontends[i])
-			state->frontends[matrix->n_frontends++] =
-				(struct warder_matrix_frontend){gene_addrs[i], 80 + i, 6};
+			state->frontends[matrix->n_frontends++] = (struct warder_matrix_frontend){
+				.addr = gene_addrs[i],
+				.port = 80 + i,
+				.protocol = 6,
+				.class = gene->frontend_classes[i] % gene->n_classes,
+			};
 	for (__u32 d = 0; d < 2; d++)
 		for (__u32 g = 0; g < gene->n_groups; g++)
 			for (__u32 c = 0; c < gene->n_classes; c++)

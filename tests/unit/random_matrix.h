@@ -58,6 +58,7 @@ struct gene {
 	__u8 cells[2][GENE_GROUPS][GENE_CLASSES][2];
 	struct gene_endpoint endpoints[GENE_ENDPOINTS];
 	bool frontends[GENE_FRONTENDS];
+	__u32 frontend_classes[GENE_FRONTENDS];
 };
 
 /* A gene as the planner gets it. */

@@ -212,6 +212,37 @@ static json_t *make_service(struct world *world, unsigned number)
 	return object;
 }
 
+/* What stands behind a Service's port 80: pods mostly, but anybody may write anything into a slice. */
+static json_t *make_slice(struct world *world, const json_t *service, bool v4)
+{
+	const json_t *meta = json_object_get(service, "metadata");
+	const char *name = json_string_value(json_object_get(meta, "name"));
+	json_t *object, *endpoints = json_array();
+	unsigned wanted = world_random(world, 4), tries = 60;
+	char own[64];
+
+	snprintf(own, sizeof(own), "%s-%d", name, v4 ? 4 : 6);
+	object = world_object(world, "discovery.k8s.io/v1", "EndpointSlice", "x", own, 0);
+	json_object_set(json_object_get(object, "metadata"), "namespace",
+			json_object_get(meta, "namespace"));
+	json_object_set_new(json_object_get(object, "metadata"), "labels",
+			    json_pack("{s:s}", "kubernetes.io/service-name", name));
+	while (json_array_size(endpoints) < wanted && tries--) {
+		json_t *addr = json_array_get(
+			world->addresses, world_random(world, json_array_size(world->addresses)));
+
+		if (!strchr(json_string_value(addr), ':') == v4)
+			json_array_append_new(endpoints, json_pack("{s:[O]}", "addresses", addr));
+	}
+	json_object_set_new(object, "addressType", json_string(v4 ? "IPv4" : "IPv6"));
+	json_object_set_new(object, "endpoints", endpoints);
+	json_object_set_new(object, "ports",
+			    json_pack("[{s:i}, {s:i, s:s}, {s:s, s:i}]", "port",
+				      world_chance(world, 50) ? 80 : 8080, "port", 53, "protocol",
+				      "UDP", "name", "other", "port", 443));
+	return object;
+}
+
 static void put(struct world *world, json_t *object)
 {
 	struct warder_error error = {""};
@@ -236,6 +267,7 @@ static enum warder_kind kind_of(const json_t *object)
 		{"Node", WARDER_KIND_NODE},
 		{"Pod", WARDER_KIND_POD},
 		{"Service", WARDER_KIND_SERVICE},
+		{"EndpointSlice", WARDER_KIND_ENDPOINT_SLICE},
 		{"NetworkPolicy", WARDER_KIND_NETWORK_POLICY},
 		{"IdentityPolicy", WARDER_KIND_IDENTITY_POLICY},
 		{"ClusterNetworkPolicy", WARDER_KIND_CLUSTER_NETWORK_POLICY},
@@ -333,7 +365,7 @@ static void gather_addresses(struct world *world)
 struct world *world_make(unsigned long long seed)
 {
 	struct world *world = calloc(1, sizeof(*world));
-	unsigned n_pods, n_policies;
+	unsigned n_pods, n_policies, n_services;
 
 	world->seed = world->random = seed;
 	world->objects = json_array();
@@ -347,8 +379,16 @@ struct world *world_make(unsigned long long seed)
 	n_pods = 4 + world_random(world, 12);
 	for (unsigned i = 0; i < n_pods; i++)
 		put(world, make_pod(world, i));
-	for (unsigned i = 0; i < world_random(world, 3); i++)
-		put(world, make_service(world, i));
+	gather_addresses(world);
+	n_services = world_random(world, 3);
+	for (unsigned i = 0; i < n_services; i++) {
+		json_t *service = make_service(world, i);
+
+		put(world, service);
+		for (unsigned v4 = 0; v4 < 2; v4++)
+			if (world_chance(world, 80))
+				put(world, make_slice(world, service, v4));
+	}
 	n_policies = world_random(world, 9);
 	for (unsigned i = 0; i < n_policies; i++)
 		put(world, world_policy(world, i, PICK(world, namespaces)));
@@ -374,6 +414,25 @@ static bool is_policy(const json_t *object)
 	return kind_of(object) >= WARDER_KIND_NETWORK_POLICY;
 }
 
+/* Another slice in the place of the one of this name. */
+static void put_slice(struct world *world, const json_t *service, const char *own)
+{
+	json_t *slice = make_slice(world, service, true), *object;
+	size_t i;
+
+	json_array_foreach(world->objects, i, object)
+	{
+		const char *name = json_string_value(
+			json_object_get(json_object_get(object, "metadata"), "name"));
+
+		if (kind_of(object) == WARDER_KIND_ENDPOINT_SLICE && !strcmp(name, own)) {
+			remove_at(world, i);
+			break;
+		}
+	}
+	put(world, slice);
+}
+
 void world_change(struct world *world)
 {
 	for (unsigned n = 1 + world_random(world, 3); n--;) {
@@ -389,6 +448,13 @@ void world_change(struct world *world)
 			remove_at(world, index);
 			if (world_chance(world, 80) || count(world, WARDER_KIND_POD) < 3)
 				put(world, make_pod(world, 20 + world_random(world, 200)));
+		} else if (kind_of(object) == WARDER_KIND_SERVICE) {
+			char own[64];
+
+			snprintf(own, sizeof(own), "%s-4",
+				 json_string_value(json_object_get(
+					 json_object_get(object, "metadata"), "name")));
+			put_slice(world, object, own);
 		} else if (kind_of(object) == WARDER_KIND_NAMESPACE) { /* its labels and mode */
 			char name[64];
 
@@ -441,6 +507,11 @@ bool world_probe(struct world *world, struct world_probe *ret)
 	parse(json_string_value(json_array_get(
 		      world->addresses, world_random(world, json_array_size(world->addresses)))),
 	      &ret->peer);
+	if (ret->direction == WARDER_EGRESS && world_chance(world, 15)) { /* a Service */
+		parse(world_chance(world, 50) ? "10.96.0.1" : "fd00:10:96::1", &ret->peer);
+		ret->protocol = IPPROTO_TCP;
+		ret->port = 80;
+	}
 	return true;
 }
 

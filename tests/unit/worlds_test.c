@@ -20,6 +20,8 @@ static unsigned long long number_of(const char *name, unsigned long long otherwi
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+static unsigned services, mixes; /* probes of frontends; with some backends allowed, not all */
+
 static struct warder_matrix *compile(const struct world *world)
 {
 	struct warder_error error = {""};
@@ -62,6 +64,32 @@ static bool blame_agrees(const struct warder_matrix *matrix,
 	return true;
 }
 
+/* A Service's frontend, by what stands behind it. */
+static bool check_service(struct world *world, const struct warder_matrix *matrix,
+			  const struct warder_matrix_endpoint *endpoint,
+			  const struct world_probe *probe)
+{
+	const struct warder_matrix_frontend *frontend =
+		warder_matrix_frontend_find(matrix, &probe->peer, probe->port, probe->protocol);
+	bool mixed, naive_mixed;
+	unsigned got, want;
+	char text[256];
+
+	if (!naive_service(world, probe, &want, &naive_mixed))
+		return true;
+	services++;
+	if (!frontend)
+		return false;
+	got = warder_matrix_service_verdict(matrix, endpoint->group, frontend->class, &mixed);
+	mixes += mixed;
+	if (got == want && mixed == naive_mixed)
+		return true;
+	printf("%s: a Service: matrix %u%s, naive %u%s\n",
+	       world_probe_text(world, probe, text, sizeof(text)), got, mixed ? " mixed" : "", want,
+	       naive_mixed ? " mixed" : "");
+	return false;
+}
+
 static bool check_probe(struct world *world, const struct warder_matrix *matrix,
 			const struct world_probe *probe)
 {
@@ -83,6 +111,8 @@ static bool check_probe(struct world *world, const struct warder_matrix *matrix,
 		       world_probe_text(world, probe, text, sizeof(text)), got, want);
 		return false;
 	}
+	if (!check_service(world, matrix, endpoint, probe))
+		return false;
 	if (!endpoint->judged[probe->direction] && got != 3)
 		return false;
 	if (blame_agrees(matrix, endpoint, probe, class, got & 1, false) &&

@@ -146,10 +146,19 @@ static void blame(const struct agent *agent, const struct warder_matrix_endpoint
 		  const struct warder_event *event, const struct warder_matrix_who *who,
 		  struct warder_alert *alert)
 {
+	const struct warder_event_key *key = &event->key;
+	const struct warder_matrix_frontend *frontend =
+		key->direction == WARDER_EGRESS
+			? warder_matrix_frontend_find(agent->matrix, &key->dst, key->dport,
+						      key->protocol)
+			: NULL;
 	struct warder_matrix_blame found[WARDER_ALERT_POLICIES];
-	size_t n = warder_matrix_blame(agent->matrix, event->key.direction, endpoint->group,
-				       who->class, event->key.protocol, event->key.dport,
-				       event->key.audited, found, WARDER_ALERT_POLICIES);
+	size_t n =
+		frontend ? warder_matrix_blame_frontend(agent->matrix, endpoint->group, frontend,
+							key->audited, found, WARDER_ALERT_POLICIES)
+			 : warder_matrix_blame(agent->matrix, key->direction, endpoint->group,
+					       who->class, key->protocol, key->dport, key->audited,
+					       found, WARDER_ALERT_POLICIES);
 
 	alert->n_policies = n;
 	for (size_t i = 0; i < n && i < WARDER_ALERT_POLICIES; i++) {

@@ -232,6 +232,7 @@ struct warder_compile_options agent_compile_options(const struct agent *agent)
 		.n_pod_ranges = agent->config->n_pod_ranges,
 		.apiserver_addrs = agent->config->apiservers,
 		.n_apiserver_addrs = agent->config->n_apiservers,
+		.judge_host = !agent->config->host_access,
 	};
 
 	options.host_addrs = warder_host_addrs(agent->host, &options.n_host_addrs);

@@ -267,10 +267,10 @@ static bool any(const struct plan_work *work, enum plan_step first, enum plan_st
 static void find_settles(struct plan_work *work, const size_t at[STEPS], struct warder_plan *plan)
 {
 	bool splits = any(work, STEP_PORT_SPLIT, STEP_SLOT_SPLIT);
-	bool early = any(work, STEP_PEER_INSERT_EARLY, STEP_PEER_MOVE_EARLY);
+	bool early = any(work, STEP_PEER_INSERT_EARLY, STEP_FRONTEND_MOVE_EARLY);
 	bool early_cidrs = any(work, STEP_CIDR_INSERT_EARLY, STEP_CIDR_MOVE_EARLY);
 	bool rewrites = any(work, STEP_CELL_REWRITE, STEP_CELL_REWRITE);
-	bool late = any(work, STEP_PEER_INSERT, STEP_PEER_DELETE);
+	bool late = any(work, STEP_FRONTEND_ADD, STEP_FRONTEND_REMOVE);
 	bool cidrs = any(work, STEP_CIDR_INSERT, STEP_CIDR_MOVE) ||
 		     any(work, STEP_CIDR_DELETE, STEP_CIDR_DELETE);
 	bool merges = any(work, STEP_PORT_MERGE, STEP_PORT_MERGE);
@@ -279,7 +279,7 @@ static void find_settles(struct plan_work *work, const size_t at[STEPS], struct 
 		enum plan_step before;
 	} settles[] = {
 		{work->planner->unsettled && (splits || early || rewrites || cidrs || merges), 0},
-		{splits && (early || rewrites || late), STEP_FRONTEND_ADD},
+		{splits && (early || rewrites || late), STEP_PEER_INSERT_EARLY},
 		{any(work, STEP_PEER_INSERT_EARLY, STEP_PEER_INSERT_EARLY) && early_cidrs,
 		 STEP_CIDR_INSERT_EARLY},
 		{early && rewrites, STEP_CELL_REWRITE},
@@ -331,7 +331,7 @@ static int make(struct plan_work *work, struct warder_plan *plan)
 {
 	if (check_size(work) || plan_identities(work) || plan_slots_match(work) ||
 	    plan_groups_split(work) || plan_ports_split(work) || plan_peers_collect(work) ||
-	    plan_classes_choose(work))
+	    plan_frontends_collect(work) || plan_classes_choose(work))
 		return work->status;
 	plan_cells_write(work);
 	plan_ports_write(work);

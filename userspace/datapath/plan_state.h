@@ -37,14 +37,16 @@ enum plan_step {
 	STEP_PORT_SPLIT,
 	STEP_SLOT_SPLIT,
 	/* settle */
-	STEP_FRONTEND_ADD,
 	STEP_PEER_INSERT_EARLY,
 	/* settle */
 	STEP_CIDR_INSERT_EARLY,
 	STEP_CIDR_MOVE_EARLY,
 	STEP_PEER_MOVE_EARLY,
+	STEP_FRONTEND_MOVE_EARLY,
 	/* settle */
 	STEP_CELL_REWRITE,
+	STEP_FRONTEND_ADD,
+	STEP_FRONTEND_MOVE,
 	STEP_PEER_INSERT,
 	/* settle */
 	STEP_CIDR_INSERT,
@@ -106,7 +108,8 @@ struct plan_home {		 /* where an endpoint lives */
 	__u32 group; /* its piece, PLAN_NONE = held */
 };
 
-struct plan_peers; /* plan_peers.c */
+struct plan_peers;     /* plan_peers.c */
+struct plan_frontends; /* plan_frontends.c */
 
 struct plan_work {
 	struct warder_planner *planner;
@@ -144,6 +147,7 @@ struct plan_work {
 
 	struct pieces classes;
 	struct plan_peers *peers;
+	struct plan_frontends *frontends;
 	__u32 *old_classes, n_old_classes; /* named by peers and prefixes */
 	struct plan_column *columns;
 	__u32 n_columns;
@@ -194,6 +198,7 @@ void plan_ports_write(struct plan_work *work);
 int plan_peers_collect(struct plan_work *work);
 void plan_peers_write(struct plan_work *work);
 void plan_peers_release(struct plan_work *work);
+int plan_frontends_collect(struct plan_work *work);
 void plan_frontends_write(struct plan_work *work);
 /* What compiled bitmaps are in the kernel. */
 int plan_bitmaps_read(struct plan_work *work);

@@ -126,7 +126,7 @@ static void apply_to(struct compiler *c, struct row *row, enum bitmap_op op,
 	}
 }
 
-/* What stands behind a Service is not known: allowed only by a rule for all, denied by any that
+/* Nothing is known to stand behind a Service: allowed only by a rule for all, denied by any that
  * denies. */
 static void apply_to_service(struct compiler *c, struct row *row, const struct compiled_rule *rule)
 {
@@ -152,7 +152,7 @@ static void apply_rule(struct compiler *c, struct row *row, const struct compile
 		apply_to(c, row, op == BITMAP_DENY ? BITMAP_DENY : BITMAP_MAYBE, rule,
 			 row->unknown.v, row->unknown.n, true);
 	if (rule->any) {
-		apply_to(c, row, op, rule, NULL, c->matrix->n_classes, false);
+		apply_to(c, row, op, rule, NULL, c->n_plain, false);
 		return;
 	}
 	for (size_t i = 0; i < rule->atoms.n; i++) {
@@ -193,6 +193,34 @@ static bool is_isolated(const struct compiler *c, const struct row *row)
 	return false;
 }
 
+/* Frontends, by what the row says of their backends. */
+static void work_frontends(const struct compiler *c, struct row *row)
+{
+	uint32_t known = row->x[c->matrix->service_class];
+
+	for (uint32_t class = c->n_plain; class < c->matrix->n_classes; class ++) {
+		uint32_t set = (c->classes[class].flags >> WHO_SET_SHIFT) - 1;
+		const struct frontend_pair *pairs;
+		bool all = true, some;
+		size_t size;
+
+		if (row->direction == WARDER_INGRESS) {
+			row->x[class] = known;
+			continue;
+		}
+		pairs = intern_get(&c->frontend_sets, set, &size);
+		some = pairs[0].class;
+		for (size_t i = 1; i < size / sizeof(*pairs); i++) {
+			bool allowed =
+				bitmaps_has(&c->bitmaps, row->x[pairs[i].class], pairs[i].port);
+
+			all &= allowed;
+			some |= allowed;
+		}
+		row->x[class] = all ? WARDER_BITMAP_ALL : some ? c->mixed : WARDER_BITMAP_NONE;
+	}
+}
+
 static void work_row(struct compiler *c, struct row *row)
 {
 	uint32_t n = c->matrix->n_classes;
@@ -207,6 +235,7 @@ static void work_row(struct compiler *c, struct row *row)
 	}
 	memcpy(row->next, row->x, n * sizeof(*row->x));
 	apply_tier(c, row, WARDER_TIER_ADMIN);
+	work_frontends(c, row);
 }
 
 /* Later fragments have no port: allowed where the protocol has any allowed port. */

@@ -253,6 +253,11 @@ void compile_classes(struct compiler *c)
 	post_classes(c);
 }
 
+uint32_t compile_frontend_class(struct compiler *c, uint32_t set)
+{
+	return add_class(c, add_fixed(c, WHO_SERVICE | (set + 1) << WHO_SET_SHIFT, 0), 0);
+}
+
 static bool list_has(const uint32_t *list, size_t n, uint32_t number)
 {
 	return n && bsearch(&number, list, n, sizeof(*list), compare_numbers);

@@ -95,6 +95,7 @@ static int compile(struct compiler *c)
 					: compile_ports(c); /* a slot holds its group in 16 bits */
 	if (code)
 		return code;
+	compile_frontends(c);
 	compile_cells(c);
 	mark_services(matrix);
 	c->store = NULL; /* what follows was of the call alone */
@@ -160,6 +161,7 @@ void compiler_free(struct compiler *c)
 	intern_clear(&c->whos);
 	intern_clear(&c->cidr_sets);
 	intern_clear(&c->class_keys);
+	intern_clear(&c->frontend_sets);
 	free(c->classes);
 	free(c);
 }
@@ -186,6 +188,7 @@ void warder_matrix_free(struct warder_matrix *matrix)
 	free(matrix->peers);
 	free(matrix->prefixes);
 	free(matrix->frontends);
+	free(matrix->backends);
 	free(matrix->endpoints);
 	free(matrix->cells);
 	free(matrix->bitmaps);

@@ -24,6 +24,7 @@ struct warder_compile_options {
 	const struct warder_addr *apiserver_addrs;
 	size_t n_apiserver_addrs;
 	bool addressless; /* pods without an address get a class too: warder_matrix_pod_class */
+	bool judge_host;  /* a pod and its own node are judged: the exception is switched off */
 	bool audit_all;	  /* unused by cells: the agent's mode is a flag of each slot */
 };
 
@@ -65,10 +66,21 @@ struct warder_matrix_endpoint {
 
 struct warder_matrix_group; /* for explanations: which policies select it, with their rules */
 
-struct warder_matrix_frontend { /* a Service's (address, port, protocol) */
+struct warder_matrix_backend {
+	struct warder_addr addr;
+	__u16 port;
+};
+
+/*
+ * A Service's (address, port, protocol).  Its class has egress cells alone: WARDER_PORT_SERVICE_ALL and
+ * WARDER_PORT_SERVICE_SOME of its backends are allowed.  One without backends is of service_class.
+ */
+struct warder_matrix_frontend {
 	struct warder_addr addr;
 	__u16 port;
 	__u8 protocol;
+	__u32 class;
+	__u32 first, n; /* its backends in matrix->backends */
 };
 
 struct warder_matrix {
@@ -81,15 +93,17 @@ struct warder_matrix {
 	size_t n_prefixes;
 	struct warder_matrix_port_range *ports[WARDER_PROTOCOLS]; /* each covers 0..65535, sorted */
 	size_t n_ports[WARDER_PROTOCOLS];
-	struct warder_matrix_frontend *frontends;
+	struct warder_matrix_frontend *frontends; /* sorted by (address, port, protocol) */
 	size_t n_frontends;
+	struct warder_matrix_backend *backends;
+	size_t n_backends;
 	struct warder_matrix_endpoint *endpoints; /* sorted by (namespace, name) */
 	size_t n_endpoints;
 	struct warder_matrix_group *groups;
 	__u32 n_groups, n_classes, n_port_classes, n_bitmaps, words;
 	/*
-	 * The class of every Service's frontend, whatever its address: its backends are not known here, so
-	 * only a rule for everyone on every port allows it, and any deny denies it.
+	 * The class of a Service's address where no frontend with backends is asked for: only a rule for
+	 * everyone on every port allows it, and any deny denies it.
 	 */
 	__u32 service_class;
 	struct warder_cell *cells;   /* [direction][group][class], ids into bitmaps */
@@ -127,6 +141,15 @@ __u16 warder_matrix_port_class(const struct warder_matrix *matrix, __u8 protocol
 unsigned warder_matrix_verdict(const struct warder_matrix *matrix, enum warder_direction direction,
 			       __u32 group, __u32 class, __u16 port_class);
 
+/* The frontend; NULL: none. */
+const struct warder_matrix_frontend *warder_matrix_frontend_find(const struct warder_matrix *matrix,
+								 const struct warder_addr *addr,
+								 __u16 port, __u8 protocol);
+/* What a group may send to a class of frontends, as warder_matrix_verdict; *ret_mixed (may be NULL): it is
+ * refused, but some backend is allowed. */
+unsigned warder_matrix_service_verdict(const struct warder_matrix *matrix, __u32 group, __u32 class,
+				       bool *ret_mixed);
+
 /* Which policy decided (for explain and alerts): those of an allow, or of an explicit deny, or for a
  * default deny those that select the endpoint in this direction and let nothing through. */
 struct warder_matrix_blame {
@@ -139,5 +162,9 @@ size_t warder_matrix_blame(const struct warder_matrix *matrix, enum warder_direc
 			   __u32 group, __u32 class, __u8 protocol, __u16 port, bool audited,
 			   struct warder_matrix_blame *ret,
 			   size_t room); /* returns how many there are */
+/* The same for a frontend, by the first of its backends that is refused, else by the first. */
+size_t warder_matrix_blame_frontend(const struct warder_matrix *matrix, __u32 group,
+				    const struct warder_matrix_frontend *frontend, bool audited,
+				    struct warder_matrix_blame *ret, size_t room);
 
 #endif

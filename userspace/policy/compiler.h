@@ -9,6 +9,7 @@
  *   holders     who holds which address
  *   classes     what each address is to policy: atoms of its holder, and of CIDRs
  *   ports       port sets, port classes
+ *   frontends   Services: their backends, and classes of sets of these
  *   cells       the tiers' algebra
  */
 #ifndef WARDER_POLICY_COMPILER_H
@@ -45,6 +46,7 @@ struct warder_matrix_group {
 enum {
 	WHO_UNKNOWN = 1 << 0, /* may be any pod */
 	WHO_SERVICE = 1 << 1,
+	WHO_SET_SHIFT = 8, /* above: of a frontend's class, its set of backends + 1 */
 };
 
 struct class
@@ -70,6 +72,11 @@ struct holder { /* a claim on an address */
 };
 
 #define HOLDER_NO_NUMBER UINT32_MAX /* a node without a Node object */
+
+/* One of a set of backends; the first of a set is {own, 0}: whether this node is one too. */
+struct frontend_pair {
+	uint32_t class, port;
+};
 
 struct addressless {
 	const struct warder_object *pod;
@@ -111,6 +118,9 @@ struct compiler {
 	struct intern whos;	 /* flags, holder, atoms */
 	struct intern cidr_sets; /* atoms */
 	struct intern class_keys;
+	uint32_t n_plain;	      /* classes of addresses: those of frontends follow */
+	struct intern frontend_sets;  /* sorted pairs (class, port class) of what must be allowed */
+	uint32_t mixed;		      /* bitmap: some backends, not all */
 	struct class *classes;	      /* by class, n = matrix->n_classes */
 	struct number_list *postings; /* by atom: classes */
 };
@@ -122,9 +132,12 @@ void compile_rules(struct compiler *c);
 void compile_holders(struct compiler *c);
 void compile_classes(struct compiler *c);
 int compile_ports(struct compiler *c);
+void compile_frontends(struct compiler *c);
 void compile_cells(struct compiler *c);
 void compiler_free(struct compiler *c);
 
+/* A class of frontends, by number in frontend_sets. */
+uint32_t compile_frontend_class(struct compiler *c, uint32_t set);
 int compare_prefixes(const struct warder_prefix *a, const struct warder_prefix *b);
 void compile_cidrs(struct compiler *c); /* the first part of compile_classes */
 /* The longest prefix that holds the address. */

@@ -241,69 +241,55 @@ static int parse_port(const struct warder_probe *probe, const struct end *to, __
 				probe->port);
 }
 
-static bool is_frontend(const struct warder_matrix *matrix, const struct warder_addr *addr,
-			__u8 protocol, __u16 port)
-{
-	for (size_t low = 0, high = matrix->n_frontends; low < high;) {
-		size_t middle = low + (high - low) / 2;
-		const struct warder_matrix_frontend *f = &matrix->frontends[middle];
-		int order = warder_addr_compare(&f->addr, addr);
-
-		if (!order)
-			order = (int)f->port - (int)port;
-		if (!order)
-			order = (int)f->protocol - (int)protocol;
-		if (!order)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 /* What the other end is on the node that judges; false: it is that node itself. */
 static bool find_class(const struct end *judge, const struct end *other,
-		       enum warder_direction direction, __u8 protocol, __u16 port, __u32 *ret,
-		       enum warder_reason *refusal)
+		       enum warder_direction direction, __u8 protocol, __u16 port,
+		       struct warder_explain_side *ret)
 {
+	const struct warder_matrix_frontend *frontend;
 	struct warder_matrix_who who;
 
-	*refusal = WARDER_REASON_POLICY;
 	if (!other->has_addr) {
-		*ret = warder_matrix_pod_class(judge->matrix, other->pod);
+		ret->class = warder_matrix_pod_class(judge->matrix, other->pod);
 		return !other->pod->pod.host_network || !other->pod->pod.node ||
 		       !judge->pod->pod.node || strcmp(other->pod->pod.node, judge->pod->pod.node);
 	}
 	warder_matrix_find(judge->matrix, &other->addr, &who);
-	*ret = who.class;
+	ret->class = who.class;
 	/* As the programs see it: a pure Service address is one whatever the port; of a node's only its
 	 * frontends. */
-	if (direction == WARDER_EGRESS &&
-	    (who.flags & (WARDER_PEER_NODE | WARDER_PEER_HOST)
-		     ? is_frontend(judge->matrix, &other->addr, protocol, port)
-		     : !!(who.flags & WARDER_PEER_SERVICE))) {
-		*ret = judge->matrix->service_class;
-		*refusal = WARDER_REASON_SERVICE;
+	frontend =
+		direction == WARDER_EGRESS && who.flags & (WARDER_PEER_NODE | WARDER_PEER_SERVICE)
+			? warder_matrix_frontend_find(judge->matrix, &other->addr, port, protocol)
+			: NULL;
+	ret->frontend = frontend;
+	ret->service =
+		frontend || (direction == WARDER_EGRESS && (who.flags & WARDER_PEER_SERVICE));
+	if (ret->service) {
+		ret->class = frontend ? frontend->class : judge->matrix->service_class;
 		return true;
 	}
 	return !(who.flags & WARDER_PEER_HOST);
 }
 
-static void blame(const struct end *judge, __u32 class, enum warder_direction direction,
-		  __u8 protocol, __u16 port, bool audited, struct warder_explanation *ret)
+static void blame(const struct end *judge, const struct warder_explain_side *side, bool audited,
+		  struct warder_explanation *ret)
 {
 	struct warder_matrix_blame found[BLAME_MAX];
-	size_t n = warder_matrix_blame(judge->matrix, direction, judge->endpoint->group, class,
-				       protocol, port, audited, found, BLAME_MAX);
+	__u32 group = judge->endpoint->group;
+	size_t n = side->frontend
+			   ? warder_matrix_blame_frontend(judge->matrix, group, side->frontend,
+							  audited, found, BLAME_MAX)
+			   : warder_matrix_blame(judge->matrix, side->direction, group, side->class,
+						 side->protocol, side->port, audited, found,
+						 BLAME_MAX);
 
 	for (size_t i = 0; i < n && i < BLAME_MAX; i++) {
 		if (audited && !found[i].audited)
 			continue;
 		PUSH(ret->policies, ret->n_policies) = (struct warder_explained_policy){
 			.policy = found[i].policy,
-			.direction = direction,
+			.direction = side->direction,
 			.rule = found[i].rule,
 			.audited = audited,
 		};
@@ -316,15 +302,21 @@ static int verdict_of(struct warder_explainer *explainer, const struct end *judg
 		      enum warder_reason *ret_reason, struct warder_error *error)
 {
 	const struct warder_matrix *matrix = judge->matrix;
+	bool mixed = false;
 
 	if (explainer->judge.ask)
 		return explainer->judge.ask(explainer->judge.data, side, ret_verdict, ret_reason,
 					    error);
 	*ret_verdict =
-		warder_matrix_verdict(matrix, side->direction, judge->endpoint->group, side->class,
-				      warder_matrix_port_class(matrix, side->protocol, side->port));
-	if (*ret_verdict & 1)
-		*ret_reason = WARDER_REASON_ALLOWED;
+		side->service
+			? warder_matrix_service_verdict(matrix, judge->endpoint->group, side->class,
+							&mixed)
+			: warder_matrix_verdict(
+				  matrix, side->direction, judge->endpoint->group, side->class,
+				  warder_matrix_port_class(matrix, side->protocol, side->port));
+	*ret_reason = *ret_verdict & 1 ? WARDER_REASON_ALLOWED
+		      : mixed	       ? WARDER_REASON_SERVICE
+				       : WARDER_REASON_POLICY;
 	return 0;
 }
 
@@ -341,13 +333,11 @@ static int judge(struct warder_explainer *explainer, const struct end *judge,
 		.protocol = protocol,
 		.port = ret->port,
 	};
-	bool by_policy =
-		find_class(judge, other, direction, protocol, ret->port, &side.class, reason);
+	bool by_policy = find_class(judge, other, direction, protocol, ret->port, &side);
 	unsigned verdict = 3;
 	int code = 0;
 
-	if (!by_policy)
-		*reason = WARDER_REASON_ALLOWED_HOST;
+	*reason = by_policy ? WARDER_REASON_POLICY : WARDER_REASON_ALLOWED_HOST;
 	if (by_policy || (other->has_addr && explainer->judge.ask))
 		code = verdict_of(explainer, judge, &side, &verdict, reason, error);
 	if (code)
@@ -356,9 +346,9 @@ static int judge(struct warder_explainer *explainer, const struct end *judge,
 	ret->would[direction] = verdict & 2 ? WARDER_SIDE_ALLOW : WARDER_SIDE_DENY;
 	if (!by_policy)
 		return 0;
-	blame(judge, side.class, direction, protocol, ret->port, false, ret);
+	blame(judge, &side, false, ret);
 	if ((verdict & 1) != verdict >> 1)
-		blame(judge, side.class, direction, protocol, ret->port, true, ret);
+		blame(judge, &side, true, ret);
 	return 0;
 }
 

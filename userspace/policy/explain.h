@@ -30,6 +30,8 @@ struct warder_explain_side {
 	__u32 class;
 	__u8 protocol;
 	__u16 port;
+	bool service; /* a Service's address: the class is one of frontends */
+	const struct warder_matrix_frontend *frontend; /* NULL: none with this port */
 };
 
 /*

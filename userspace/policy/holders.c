@@ -84,7 +84,6 @@ static void claim_pods(struct compiler *c)
 
 static void claim_services(struct compiler *c)
 {
-	struct warder_matrix *matrix = c->matrix;
 	struct warder_object *const *services;
 	size_t n;
 
@@ -92,60 +91,9 @@ static void claim_services(struct compiler *c)
 	for (size_t i = 0; i < n; i++) {
 		const struct warder_service *service = &services[i]->service;
 
-		for (size_t a = 0; a < service->n_addrs; a++) {
+		for (size_t a = 0; a < service->n_addrs; a++)
 			claim(c, &service->addrs[a], (struct holder){.type = HOLDER_SERVICE});
-			for (size_t p = 0; p < service->n_ports; p++)
-				PUSH(matrix->frontends, matrix->n_frontends) =
-					(struct warder_matrix_frontend){
-						.addr = service->addrs[a],
-						.port = service->ports[p].port,
-						.protocol = service->ports[p].protocol,
-					};
-		}
 	}
-}
-
-/* NodePorts are translated on the node that they are sent to: this one's own addresses have them
- * here. */
-static void add_node_ports(struct compiler *c, const struct warder_addr *addr)
-{
-	struct warder_matrix *matrix = c->matrix;
-	struct warder_object *const *services;
-	size_t n;
-
-	services = warder_store_list(c->store, WARDER_KIND_SERVICE, &n);
-	for (size_t i = 0; i < n; i++)
-		for (size_t p = 0; p < services[i]->service.n_ports; p++)
-			if (services[i]->service.ports[p].node_port)
-				PUSH(matrix->frontends, matrix->n_frontends) =
-					(struct warder_matrix_frontend){
-						.addr = *addr,
-						.port = services[i]->service.ports[p].node_port,
-						.protocol = services[i]->service.ports[p].protocol,
-					};
-}
-
-static int compare_frontends(const void *left, const void *right)
-{
-	const struct warder_matrix_frontend *a = left, *b = right;
-	int order = warder_addr_compare(&a->addr, &b->addr);
-
-	if (order || a->port != b->port)
-		return order ? order : (int)a->port - (int)b->port;
-	return (int)a->protocol - (int)b->protocol;
-}
-
-static void sort_frontends(struct warder_matrix *matrix)
-{
-	size_t kept = 0;
-
-	if (matrix->n_frontends)
-		qsort(matrix->frontends, matrix->n_frontends, sizeof(*matrix->frontends),
-		      compare_frontends);
-	for (size_t i = 0; i < matrix->n_frontends; i++)
-		if (!kept || compare_frontends(&matrix->frontends[kept - 1], &matrix->frontends[i]))
-			matrix->frontends[kept++] = matrix->frontends[i];
-	matrix->n_frontends = kept;
 }
 
 /* By address, then the stronger claim, then a name, so that the result depends on the objects
@@ -220,9 +168,6 @@ void compile_holders(struct compiler *c)
 			if (warder_addr_compare(&c->holders[i].addr, &c->holders[end].addr))
 				break;
 		c->holders[kept++] = settle(c, i, end);
-		if (c->holders[kept - 1].host)
-			add_node_ports(c, &c->holders[kept - 1].addr);
 	}
 	c->n_holders = kept;
-	sort_frontends(c->matrix);
 }

@@ -182,6 +182,8 @@ static int decode_kind(const struct warder_member *root, struct warder_object *o
 		return warder_decode_node(root, &object->node);
 	case WARDER_KIND_SERVICE:
 		return warder_decode_service(root, &object->service);
+	case WARDER_KIND_ENDPOINT_SLICE:
+		return warder_decode_slice(root, &object->slice);
 	case WARDER_KIND_NETWORK_POLICY:
 	case WARDER_KIND_IDENTITY_POLICY:
 	case WARDER_KIND_CLUSTER_NETWORK_POLICY:

@@ -97,6 +97,24 @@ static int add_addrs(const struct warder_member *list, const char *key, struct w
 	return error;
 }
 
+/* hostPort, and hostIP where it is one address and not all of them. */
+static int host_port(const struct warder_member *entry, struct warder_container_port *port)
+{
+	struct warder_member field = WARDER_MEMBER(entry, "hostIP");
+	long long value;
+	const char *text;
+	int error = number(entry, "hostPort", 65535, &value);
+
+	if (!error)
+		error = warder_member_string(&field, &text);
+	if (error)
+		return error;
+	port->host_port = value;
+	if (!text || !*text || !strcmp(text, "0.0.0.0"))
+		return 0;
+	return warder_member_addr(&field, &port->host_addr);
+}
+
 static int container_port(const struct warder_member *entry, struct warder_pod *pod)
 {
 	struct warder_container_port *grown, port = {0};
@@ -110,6 +128,8 @@ static int container_port(const struct warder_member *entry, struct warder_pod *
 		error = warder_member_fail(&field, "is missing, give a port from 1 to 65535");
 	if (!error)
 		error = protocol(entry, &port.protocol);
+	if (!error)
+		error = host_port(entry, &port);
 	if (!error)
 		error = port_name(entry, &port.name);
 	if (error)

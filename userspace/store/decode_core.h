@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decoders of Node, Pod and Service, called by warder_object_decode alone. */
+/* The decoders of Node, Pod, Service and EndpointSlice, called by warder_object_decode alone. */
 #ifndef WARDER_STORE_DECODE_CORE_H
 #define WARDER_STORE_DECODE_CORE_H
 
@@ -11,5 +11,6 @@
 int warder_decode_pod(const struct warder_member *root, struct warder_pod *pod);
 int warder_decode_node(const struct warder_member *root, struct warder_node *node);
 int warder_decode_service(const struct warder_member *root, struct warder_service *service);
+int warder_decode_slice(const struct warder_member *root, struct warder_endpoint_slice *slice);
 
 #endif

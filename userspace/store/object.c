@@ -49,6 +49,14 @@ static void release_service(struct warder_service *service)
 	free(service->ports);
 }
 
+static void release_slice(struct warder_endpoint_slice *slice)
+{
+	free(slice->addrs);
+	for (size_t i = 0; i < slice->n_ports; i++)
+		free(slice->ports[i].name);
+	free(slice->ports);
+}
+
 static void object_free(struct warder_object *object)
 {
 	switch (object->kind) {
@@ -61,6 +69,9 @@ static void object_free(struct warder_object *object)
 		break;
 	case WARDER_KIND_SERVICE:
 		release_service(&object->service);
+		break;
+	case WARDER_KIND_ENDPOINT_SLICE:
+		release_slice(&object->slice);
 		break;
 	case WARDER_KIND_NETWORK_POLICY:
 	case WARDER_KIND_IDENTITY_POLICY:
@@ -142,6 +153,8 @@ static bool same_pod(const struct warder_pod *a, const struct warder_pod *b)
 	for (size_t i = 0; i < a->n_ports; i++)
 		if (a->ports[i].port != b->ports[i].port ||
 		    a->ports[i].protocol != b->ports[i].protocol ||
+		    a->ports[i].host_port != b->ports[i].host_port ||
+		    warder_addr_compare(&a->ports[i].host_addr, &b->ports[i].host_addr) ||
 		    !same_text(a->ports[i].name, b->ports[i].name))
 			return false;
 	return true;
@@ -166,6 +179,18 @@ static bool same_service(const struct warder_service *a, const struct warder_ser
 	for (size_t i = 0; i < a->n_ports; i++)
 		if (a->ports[i].port != b->ports[i].port ||
 		    a->ports[i].node_port != b->ports[i].node_port ||
+		    a->ports[i].protocol != b->ports[i].protocol ||
+		    !same_text(a->ports[i].name, b->ports[i].name))
+			return false;
+	return true;
+}
+
+static bool same_slice(const struct warder_endpoint_slice *a, const struct warder_endpoint_slice *b)
+{
+	if (!same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) || a->n_ports != b->n_ports)
+		return false;
+	for (size_t i = 0; i < a->n_ports; i++)
+		if (a->ports[i].port != b->ports[i].port ||
 		    a->ports[i].protocol != b->ports[i].protocol ||
 		    !same_text(a->ports[i].name, b->ports[i].name))
 			return false;
@@ -198,6 +223,8 @@ bool warder_object_equal(const struct warder_object *a, const struct warder_obje
 		return same_node(&a->node, &b->node);
 	case WARDER_KIND_SERVICE:
 		return same_service(&a->service, &b->service);
+	case WARDER_KIND_ENDPOINT_SLICE:
+		return same_slice(&a->slice, &b->slice);
 	default: /* a decoded policy is a function of its kind, version and spec */
 		return a->spec == b->spec || (a->spec && b->spec && json_equal(a->spec, b->spec));
 	}

@@ -41,7 +41,9 @@ const char *warder_labels_get(const struct warder_labels *labels, const char *ke
 struct warder_container_port {
 	char *name; /* NULL = none */
 	__u16 port;
-	__u8 protocol; /* IPPROTO_* */
+	__u8 protocol;		      /* IPPROTO_* */
+	__u16 host_port;	      /* 0 = none */
+	struct warder_addr host_addr; /* hostIP; :: = every address of the node */
 };
 
 enum warder_pod_phase {
@@ -84,6 +86,23 @@ struct warder_service {
 	size_t n_ports;
 };
 
+struct warder_slice_port {
+	char *name; /* NULL = none */
+	__u16 port;
+	__u8 protocol;
+};
+
+/*
+ * Endpoints of a Service, which the label kubernetes.io/service-name names.  Their conditions are not kept:
+ * a connection lives on while its backend stops being ready, and must be judged all the same.
+ */
+struct warder_endpoint_slice {
+	struct warder_addr *addrs; /* of all endpoints; none where addressType is FQDN */
+	size_t n_addrs;
+	struct warder_slice_port *ports; /* those with a number: the others are no backend */
+	size_t n_ports;
+};
+
 struct warder_policy; /* store/policy.h */
 
 struct warder_object {
@@ -101,6 +120,7 @@ struct warder_object {
 		struct warder_pod pod;
 		struct warder_node node;
 		struct warder_service service;
+		struct warder_endpoint_slice slice;
 		struct warder_policy *policy; /* the three policy kinds */
 	};
 };
